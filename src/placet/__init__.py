@@ -1,0 +1,3 @@
+"""Placet: a self-hosted publication-review system."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,125 @@
+"""A whole platform put together from its settings: store, service, recorder, jobs. Used by `serve` and by the command line."""
+
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import msgspec
+import structlog
+
+from placet.jobs import Jobs
+from placet.metrics import Metrics
+from placet.model import Micros
+from placet.people import People
+from placet.recorder import Recorder, load_signer
+from placet.service import Service, now
+from placet.settings import Settings
+from placet.shelf import load_policy
+from placet.store.contract import EntryRow, Store
+from placet.store.postgres import PostgresStore
+from placet.store.sqlite import SqliteStore
+from placet.webhooks import Courier
+
+DATABASE_FILE = "placet.db"
+
+
+class House(NamedTuple):
+    """The parts, opened and started."""
+
+    settings: Settings
+    store: Store
+    service: Service
+    people: People
+    recorder: Recorder
+    courier: Courier
+    jobs: Jobs
+    metrics: Metrics
+    log: structlog.stdlib.BoundLogger
+
+
+def store_of(settings: Settings, *, serving: bool) -> Store:
+    """The database that the settings name."""
+    if settings.database:
+        return PostgresStore(settings.database)
+    return SqliteStore(settings.folder / DATABASE_FILE, serving=serving)
+
+
+def head_file_of(settings: Settings) -> Path:
+    """Where the last published head is remembered, outside the database and beside the key."""
+    return settings.key_file.with_suffix(".head")
+
+
+def make_log(level: str, stream: IO[str] | None = None) -> structlog.stdlib.BoundLogger:
+    """Structured logs: one JSON object a line. Callers give ids, codes and counts; never content, never a name."""
+    return structlog.wrap_logger(
+        structlog.PrintLogger(stream or sys.stderr),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(serializer=_dumps),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+    )
+
+
+def _dumps(event: Any, **_: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()
+
+
+@asynccontextmanager
+async def open_house(
+    settings: Settings,
+    *,
+    serving: bool,
+    create_key: bool = False,
+    log: structlog.stdlib.BoundLogger | None = None,
+    clock: Callable[[], Micros] = now,
+    run_jobs: bool | None = None,
+) -> AsyncIterator[House]:
+    """Open everything; close it in the right order. `serving` takes the server's place and runs the jobs."""
+    log = log or make_log(settings.log_level)
+    signer = load_signer(settings.key_file, settings.origin, create=create_key)
+    policy = load_policy(settings.packs)
+    store = store_of(settings, serving=serving)
+    await store.open()
+    metrics = Metrics()
+    service = Service(store, policy, group_most=settings.group_commit_max, clock=clock)
+    service.on_entries = _teller(metrics, log)
+    recorder = Recorder(store, signer, head_file_of(settings), clock, scrub_rows=settings.scrub_rows)
+    courier = Courier(store, settings, clock)
+    jobs = Jobs(service, recorder, courier, metrics, settings, log)
+    started = False
+    try:
+        await recorder.start()
+        await service.start()
+        if serving if run_jobs is None else run_jobs:
+            jobs.start()
+            started = True
+        people = People(service, link_hours=settings.link_hours)
+        yield House(settings, store, service, people, recorder, courier, jobs, metrics, log)
+    finally:
+        await service.stop()
+        if started:
+            await jobs.stop()
+        else:
+            await courier.close()
+        await store.close()
+
+
+def _teller(metrics: Metrics, log: structlog.stdlib.BoundLogger) -> Callable[[Sequence[EntryRow]], None]:
+    """Count and log every entry that became durable: who did what to which dossier, and nothing of what it says."""
+    counters: dict[str, Any] = {}
+
+    def tell(rows: Sequence[EntryRow]) -> None:
+        for row in rows:
+            counter = counters.get(row.kind)
+            if counter is None:
+                counter = counters[row.kind] = metrics.entries.labels(row.kind)
+            counter.inc()
+            log.info(row.kind, entry=row.id, dossier=row.dossier, version=row.version, actor=row.actor)
+
+    return tell

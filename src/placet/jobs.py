@@ -1,0 +1,134 @@
+"""What happens without anybody asking: deadlines, deliveries, checkpoints, housekeeping. Bounded loops over the service.
+
+Of several processes on one database, one leads and runs them; another takes over when it ends. Each loop survives its errors:
+it logs them and goes on, since a desk whose deadlines stop is worse than one with a line in its log.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from placet.errors import LedgerHalted, StoreUnavailable
+from placet.metrics import Metrics
+from placet.model import Refusal
+from placet.people import DAY
+from placet.recorder import Recorder
+from placet.service import Service
+from placet.settings import Settings
+from placet.store.contract import Query
+from placet.webhooks import Courier
+
+_MOST_DEADLINES: Final = 200
+_HOUSEKEEPING_S: Final = 60.0
+_IDLE_ROUNDS: Final = 10
+
+
+class Jobs:
+    """The loops of one process. `start()` begins them, `stop()` ends them; each round can also be run by hand."""
+
+    def __init__(
+        self,
+        service: Service,
+        recorder: Recorder,
+        courier: Courier,
+        metrics: Metrics,
+        settings: Settings,
+        log: structlog.stdlib.BoundLogger,
+    ) -> None:
+        self._service = service
+        self._recorder = recorder
+        self._courier = courier
+        self._metrics = metrics
+        self._settings = settings
+        self._log = log
+        self._tasks: list[asyncio.Task[None]] = []
+        self._idle = 0
+
+    def start(self) -> None:
+        """Begin every loop."""
+        poll = self._settings.deadline_poll_ms / 1_000
+        loops: list[tuple[str, Callable[[], Awaitable[object]], float]] = [
+            ("deadlines", self.deadlines, poll),
+            ("deliveries", self.deliveries, poll),
+            ("checkpoint", self.checkpoint, self._settings.checkpoint_ms / 1_000),
+            ("housekeeping", self.housekeeping, _HOUSEKEEPING_S),
+        ]
+        self._tasks = [asyncio.create_task(self._loop(*each), name=f"job-{each[0]}") for each in loops]
+
+    async def stop(self) -> None:
+        """End every loop, then sign what is still unsigned."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        await self._courier.close()
+        try:
+            if await self._service.store.leads():
+                await self.checkpoint()
+        except (StoreUnavailable, LedgerHalted) as problem:
+            self._log.warning("last_checkpoint_failed", error=str(problem))
+
+    async def _loop(self, name: str, work: Callable[[], Awaitable[object]], pause: float) -> None:
+        while True:
+            try:
+                if await self._service.store.leads():
+                    await work()
+            except asyncio.CancelledError:
+                raise
+            except Exception as problem:  # noqa: BLE001 - the loop must outlive whatever a round meets
+                self._log.error("job_failed", job=name, error=type(problem).__name__, detail=str(problem)[:300])
+            await asyncio.sleep(pause)
+
+    async def deadlines(self) -> int:
+        """Fire what has come due; gives how many were looked at."""
+        now = self._service.clock()
+        due = await self._service.store.due(now, _MOST_DEADLINES)
+        for deadline in due:
+            result = await self._service.fire(deadline.dossier, deadline.kind)
+            lag = max(0, self._service.clock() - deadline.at)
+            self._metrics.late.set(lag / 1_000_000)
+            if isinstance(result, Refusal):
+                self._log.error("deadline_refused", dossier=deadline.dossier, deadline=deadline.kind, code=result.code)
+            else:
+                self._metrics.deadlines.labels(deadline.kind).inc()
+        return len(due)
+
+    async def deliveries(self) -> int:
+        """Carry what is in the outbox."""
+        settled = await self._courier.carry()
+        for each in settled:
+            self._metrics.deliveries.labels("sent" if each.status == "sent" else each.status).inc()
+            if each.status == "dead":
+                self._log.warning("dead_letter", delivery=each.id, endpoint=each.endpoint, error=each.last_error)
+        return len(settled)
+
+    async def checkpoint(self) -> None:
+        """Sign a head when there is news; when idle, look at old rows now and then."""
+        if self._recorder.halted:
+            self._metrics.halted.set(1)
+            return
+        head = await self._service.store.head()
+        fresh = await self._service.store.size() != (0 if head is None else head.size)
+        self._idle = 0 if fresh else self._idle + 1
+        if not fresh and self._idle % _IDLE_ROUNDS:
+            return
+        try:
+            signed = await self._recorder.checkpoint()
+        except LedgerHalted as problem:
+            self._metrics.halted.set(1)
+            self._log.critical("ledger_halted", reason=problem.detail)
+            return
+        if signed is not None:
+            self._metrics.size.set(signed.size)
+
+    async def housekeeping(self) -> None:
+        """Drop what has expired, read the endpoints again, measure the queues."""
+        store = self._service.store
+        now = self._service.clock()
+        await store.forget(now - self._settings.idempotency_days * DAY)
+        await self._service.refresh_endpoints()
+        for queue in ("review", "lead"):
+            self._metrics.waiting.labels(queue).set(await store.count(Query(queue=queue), 100_000))
+        self._metrics.overdue.set(await store.count(Query(queue="*", due_before=now), 100_000))

@@ -1,0 +1,1 @@
+"""Policy: packs, rules and the verdicts that they give."""

@@ -1,0 +1,300 @@
+"""What the checks of a pack's meaning look for: one small function a mistake, each with a test of its own.
+
+A check takes the draft and the pack built from it and yields problems; CHECKS lists them all.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from placet.model import Citation
+from placet.policy.cel import CelError, Program
+from placet.policy.compiled import compile_condition
+from placet.policy.environment import DETECTOR_LISTS
+from placet.policy.evaluate import Policy
+from placet.policy.parse import Draft, Path
+from placet.policy.values import Pack, Problem, parse_share, parse_span
+from placet.screening import LexiconError
+
+
+def _repeated(ids: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Give the place of every id that has stood before."""
+    seen: set[str] = set()
+    for index, one in enumerate(ids):
+        if one in seen:
+            yield index, one
+        seen.add(one)
+
+
+def check_duplicate_ids(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """No id stands twice in its table."""
+    tables: tuple[tuple[str, str, Sequence[Any]], ...] = (
+        ("pack.toml", "instrument", pack.instruments),
+        ("pack.toml", "clock", pack.clocks),
+        ("pack.toml", "class", pack.classes),
+        ("pack.toml", "category", pack.categories),
+        ("grounds.toml", "ground", pack.grounds),
+        ("rules.toml", "rule", pack.rules),
+    )
+    for file, table, rows in tables:
+        for index, one in _repeated(row.id for row in rows):
+            yield _twice(draft, file, (table, index, "id"), f"The {table} {one!r}")
+    for number, instrument in enumerate(pack.instruments):
+        for index, one in _repeated(clause.id for clause in instrument.clause):
+            path = ("instrument", number, "clause", index, "id")
+            yield _twice(draft, "pack.toml", path, f"The clause {one!r} of {instrument.id}")
+    for index, one in _repeated(words.name for words in pack.lists):
+        yield _twice(draft, draft.names("lists")[index], ("name",), f"The list {one!r}")
+
+
+def _twice(draft: Draft, file: str, path: Path, what: str) -> Problem:
+    return draft.problem("duplicate-id", file, path, f"{what} stands twice.", "Give one of them another id.")
+
+
+def check_rules_exist(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """A pack without rules would approve everything, and look as if it had looked."""
+    if not pack.rules:
+        yield draft.problem("empty-rules", "rules.toml", (), "The pack has no rules.", "Write at least one [[rule]].")
+
+
+def check_timezone(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """The pack's dates need a timezone that the tz database knows."""
+    try:
+        ZoneInfo(pack.head.timezone)
+    except (OSError, ValueError):  # unknown names and names that are no names
+        hint = 'Name one of the tz database, such as "Asia/Shanghai".'
+        message = f"The timezone {pack.head.timezone!r} is not known."
+        yield draft.problem("bad-timezone", "pack.toml", ("timezone",), message, hint)
+
+
+def _dated(draft: Draft, file: str, path: Path, since: date, until: date | None) -> Iterator[Problem]:
+    if until is not None and until <= since:
+        message = f"`until` ({until}) is not after `from` ({since})."
+        hint = "`until` is the first day on which it no longer applies."
+        yield draft.problem("bad-dates", file, (*path, "until"), message, hint)
+
+
+def check_dates(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """A period ends after it begins."""
+    for index, rule in enumerate(pack.rules):
+        yield from _dated(draft, "rules.toml", ("rule", index), rule.since, rule.until)
+    for index, right in enumerate(pack.rights):
+        yield from _dated(draft, "pack.toml", ("right", index), right.since, right.until)
+    for number, instrument in enumerate(pack.instruments):
+        for index, version in enumerate(instrument.version):
+            path = ("instrument", number, "version", index)
+            yield from _dated(draft, "pack.toml", path, version.since, version.until)
+
+
+def check_versions(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """On any day, one version of an instrument is in force at most, and there is one version at least."""
+    for number, instrument in enumerate(pack.instruments):
+        if not instrument.version:
+            message = f"{instrument.id} has no version."
+            yield draft.problem("no-version", "pack.toml", ("instrument", number), message, "Say since when.")
+        spans = sorted((version.since, version.until or date.max) for version in instrument.version)
+        for (_, end), (start, _) in pairwise(spans):
+            if start < end:
+                message = f"Two versions of {instrument.id} are in force on {start}."
+                hint = "End one of them with `until` on the day the other begins."
+                yield draft.problem("overlapping-versions", "pack.toml", ("instrument", number), message, hint)
+
+
+def check_durations(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """A clock's duration can be read, and a legal one names its clause."""
+    for index, clock in enumerate(pack.clocks):
+        if parse_span(clock.duration) is None:
+            message = f"{clock.duration!r} is not a duration."
+            hint = 'Write ISO 8601 in whole numbers, hours or days: "PT72H", "P15D", "P6M"; not both kinds.'
+            yield draft.problem("bad-duration", "pack.toml", ("clock", index, "duration"), message, hint)
+        if clock.basis == "legal" and clock.cite is None:
+            message = f"The clock {clock.id!r} is marked legal and cites nothing."
+            hint = 'Name its clause in `cite`, or mark it "product-policy".'
+            yield draft.problem("legal-without-cite", "pack.toml", ("clock", index), message, hint)
+
+
+def check_citations(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """Every citation leads to a clause of an instrument of the pack (IM14 art 1)."""
+    known = {Citation(instrument.id, clause.id) for instrument in pack.instruments for clause in instrument.clause}
+    cited: list[tuple[str, Path, Citation]] = [
+        ("grounds.toml", ("ground", index, "cites"), cite)
+        for index, ground in enumerate(pack.grounds)
+        for cite in ground.cites
+    ]
+    cited += [
+        ("pack.toml", ("clock", index, "cite"), clock.cite) for index, clock in enumerate(pack.clocks) if clock.cite
+    ]
+    for file, path, cite in cited:
+        if cite not in known:
+            message = f"There is no clause {cite.clause} of {cite.instrument} in this pack."
+            hint = "Add the [[instrument.clause]] to pack.toml, or correct the citation."
+            yield draft.problem("dangling-citation", file, path, message, hint)
+
+
+def check_grounds(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """A ground cites something, and one that needs a named law is left to people, who can name it (requirements S1)."""
+    for index, ground in enumerate(pack.grounds):
+        if not ground.cites:
+            message = f"The ground {ground.id!r} cites nothing."
+            yield draft.problem("ground-without-cite", "grounds.toml", ("ground", index), message, "Name a clause.")
+        if ground.automatic and ground.needs_law:
+            message = f"The ground {ground.id!r} is automatic, yet needs a law that only a person can name."
+            hint = "Set one of `automatic` and `needs_law` to false."
+            yield draft.problem("automatic-needs-law", "grounds.toml", ("ground", index), message, hint)
+
+
+def check_rule_grounds(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """A rule or right restricts on a ground of the pack, and no rule uses one that needs a named law."""
+    grounds = {ground.id: ground for ground in pack.grounds}
+    for index, rule in enumerate(pack.rules):
+        path: Path = ("rule", index, "ground")
+        if not rule.ground and rule.then != "approve":
+            message = f"The rule {rule.id!r} restricts without a ground."
+            yield draft.problem("missing-ground", "rules.toml", path, message, "Name a ground of grounds.toml.")
+        elif rule.ground and rule.ground not in grounds:
+            yield _no_ground(draft, "rules.toml", path, rule.ground)
+        elif rule.ground and grounds[rule.ground].needs_law:
+            message = f"The ground {rule.ground!r} needs a law that only a person can name."
+            yield draft.problem("rule-needs-law", "rules.toml", path, message, "Choose a specific ground.")
+    for index, right in enumerate(pack.rights):
+        if right.ground not in grounds:
+            yield _no_ground(draft, "pack.toml", ("right", index, "ground"), right.ground)
+
+
+def _no_ground(draft: Draft, file: str, path: Path, ground: str) -> Problem:
+    return draft.problem("unknown-ground", file, path, f"There is no ground {ground!r}.", "Add it to grounds.toml.")
+
+
+def check_rights(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """A row of the rights table speaks of classes and categories of the pack."""
+    classes, categories = {one.id for one in pack.classes}, {one.id for one in pack.categories}
+    for index, right in enumerate(pack.rights):
+        unknown = [*({right.category} - categories), *sorted(set(right.classes) - classes)]
+        for name in unknown:
+            message = f"The pack has no class or category {name!r}."
+            hint = "Add it as [[class]] or [[category]], or correct the row."
+            yield draft.problem("unknown-name", "pack.toml", ("right", index), message, hint)
+
+
+def check_in_force(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """A rule never outlives the law that its ground cites: on its first and last day, something cited is in force."""
+    instruments = {instrument.id: instrument for instrument in pack.instruments}
+    grounds = {ground.id: ground for ground in pack.grounds}
+    for index, rule in enumerate(pack.rules):
+        if rule.ground not in grounds:
+            continue
+        cited = [instruments[cite.instrument] for cite in grounds[rule.ground].cites if cite.instrument in instruments]
+        last = rule.until - timedelta(days=1) if rule.until else date.max
+        for day in (rule.since, last):
+            if not any(instrument.in_force(day) for instrument in cited):
+                when = "without an end" if day == date.max else f"on {day}"
+                message = f"The rule {rule.id!r} is in force {when}, when nothing that its ground cites is."
+                hint = "Set `from` and `until` of the rule to the days on which its instruments are in force."
+                yield draft.problem("not-in-force", "rules.toml", ("rule", index), message, hint)
+
+
+def check_modes(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """A canary has a share between 0 and 100 per cent, and nothing else has one."""
+    for index, rule in enumerate(pack.rules):
+        if rule.mode == "canary" and parse_share(rule.share) is None:
+            message = f"{rule.share!r} is not a share between 0% and 100%."
+            yield draft.problem("bad-share", "rules.toml", ("rule", index, "share"), message, 'Write "5%" or "0.5%".')
+        if rule.mode != "canary" and rule.share:
+            message = f"The rule {rule.id!r} has a share and is no canary."
+            hint = 'Set `mode = "canary"`, or remove `share`.'
+            yield draft.problem("bad-share", "rules.toml", ("rule", index, "share"), message, hint)
+
+
+def check_lists(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """A list has terms, and none of them is blank or stands twice."""
+    for file, words in zip(draft.names("lists"), pack.lists, strict=True):
+        if not words.terms:
+            yield draft.problem("empty-list", file, ("terms",), f"The list {words.name!r} is empty.", "Write terms.")
+        for term in words.terms:
+            if not term.strip():
+                yield draft.problem("blank-term", file, ("terms",), "A term is blank.", "Remove it.")
+        for _, term in _repeated(words.terms):
+            yield draft.problem("duplicate-term", file, ("terms",), f"The term {term!r} stands twice.", "Remove one.")
+
+
+def _conditions(pack: Pack) -> Iterator[tuple[str, Path, str]]:
+    """Give every condition of the pack, with its place."""
+    if pack.head.scope:
+        yield "pack.toml", ("scope",), pack.head.scope
+    for index, rule in enumerate(pack.rules):
+        yield "rules.toml", ("rule", index, "when"), rule.when
+
+
+def _programs(pack: Pack) -> Iterator[tuple[str, Path, Program]]:
+    """Give the compiled conditions; those that do not compile are reported by check_conditions alone."""
+    for file, path, source in _conditions(pack):
+        try:
+            yield file, path, compile_condition(source)
+        except CelError:
+            continue
+
+
+def check_conditions(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """Every condition compiles: known names, right types, a bounded cost."""
+    for file, path, source in _conditions(pack):
+        try:
+            compile_condition(source)
+        except CelError as error:
+            hint = "docs/packs.md lists the facts that a rule may read."
+            yield draft.problem("cel", file, path, error.render(), hint)
+
+
+def check_list_names(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """A condition asks for lists that the pack, or screening itself, has."""
+    own = {words.name for words in pack.lists}
+    for file, path, program in _programs(pack):
+        for name in sorted(program.lists):
+            if name not in own and name not in DETECTOR_LISTS:
+                hint = f"Lists of this pack: {', '.join(sorted(own)) or 'none'}."
+                yield draft.problem("unknown-list", file, path, f"There is no list {name!r}.", hint)
+
+
+def check_cases(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """Screening can use the pack's lists and patterns, and the pack does what its own golden cases say."""
+    try:
+        policy = Policy([pack])
+    except LexiconError as error:
+        yield _unusable(draft, pack, error)
+        return
+    places = [(name, index) for name in draft.names("cases") for index in range(len(draft.rows(name, "case")))]
+    for (file, index), case in zip(places, pack.cases, strict=True):
+        if failure := policy.run_case(case):
+            message = f"The case {case.name!r} fails: {failure}"
+            yield draft.problem("case-fails", file, ("case", index), message, "Correct the rule, or the case.")
+
+
+def _unusable(draft: Draft, pack: Pack, error: LexiconError) -> Problem:
+    """Name the file of the list that screening refuses; patterns stand in the rules."""
+    files = zip(draft.names("lists"), pack.lists, strict=True)
+    named = [file for file, words in files if repr(f"{pack.id}/{words.name}") in error.where]
+    return draft.problem("bad-list", (named or ["rules.toml"])[0], (), str(error), "Correct the list or pattern.")
+
+
+STAGES: Final = (
+    (
+        check_duplicate_ids,
+        check_rules_exist,
+        check_timezone,
+        check_dates,
+        check_versions,
+        check_durations,
+        check_citations,
+        check_grounds,
+        check_rule_grounds,
+        check_rights,
+        check_in_force,
+        check_modes,
+        check_lists,
+        check_conditions,
+        check_list_names,
+    ),
+    (check_cases,),
+)
+"""What the meaning of a pack is checked for; a stage is only reached when the one before has found nothing."""

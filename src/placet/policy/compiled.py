@@ -1,0 +1,146 @@
+"""Rules made ready to run: conditions compiled, dates turned into instants, patterns hoisted for screening."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from placet.model import RESTRICTIVENESS, Ground, Micros, Outcome
+from placet.policy.cel import BOOL, Program, TextHits, compile_rule
+from placet.policy.environment import ENVIRONMENT, TEXT_FIELDS
+from placet.policy.values import EPOCH, Pack, Rule
+from placet.screening import PatternSpec, TermList
+
+Run = Callable[[Mapping[str, Any], TextHits], Any]
+
+Labels = Mapping[tuple[str, str], tuple[str, str]]
+"""(fact, pattern) -> the list and label of the finding under which screening reports that it was found."""
+
+MAX_DOUBT: Final = RESTRICTIVENESS["hold"]
+"""What a rule may come to where a person should look first."""
+
+
+class Compiled(NamedTuple):
+    """A rule ready to run."""
+
+    rule: Rule
+    program: Program
+    given: Outcome
+    """What it comes to, unless it rests on a guess: refuse and return need a ground that is automatic."""
+    starts: Micros
+    ends: Micros | None
+
+
+class Group(NamedTuple):
+    """The rules of one pack that are in force together, with the function that runs each condition."""
+
+    pack: str
+    scope: Program | None
+    rules: tuple[tuple[Run, Compiled], ...]
+
+
+class Timeline(NamedTuple):
+    """The rules for one kind of act: `groups[i]` are in force until `boundaries[i]`, the last ones without end."""
+
+    boundaries: tuple[Micros, ...]
+    groups: tuple[tuple[Group, ...], ...]
+
+
+class PackRules(NamedTuple):
+    """A pack's conditions, compiled."""
+
+    pack: str
+    scope: Program | None
+    rules: tuple[Compiled, ...]
+
+    def programs(self) -> Iterator[tuple[str, Program]]:
+        """Give every condition with the name of its rule."""
+        yield from ((one.rule.id, one.program) for one in self.rules)
+        if self.scope:
+            yield "scope", self.scope
+
+
+@lru_cache(maxsize=4_096)
+def compile_condition(source: str) -> Program:
+    """Compile one condition over the facts; raises CelError. Programs are pure, so equal sources share one."""
+    return compile_rule(source, ENVIRONMENT, expect=BOOL)
+
+
+def midnight(day: date, timezone: str) -> Micros:
+    """Give the instant at which a local date begins."""
+    local = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(timezone))
+    return (local - EPOCH) // timedelta(microseconds=1)
+
+
+def covers(since: date, until: date | None, timezone: str, at: Micros) -> bool:
+    """Whether an instant lies between the beginnings of two local dates, the second excluded."""
+    return midnight(since, timezone) <= at and (until is None or at < midnight(until, timezone))
+
+
+def compile_pack(pack: Pack) -> PackRules:
+    """Compile a pack's conditions, which its checks have found to be sound."""
+    grounds = {ground.id: ground for ground in pack.grounds}
+    scope = compile_condition(pack.head.scope) if pack.head.scope else None
+    return PackRules(pack.id, scope, tuple(_compile(pack, rule, grounds) for rule in pack.rules))
+
+
+def _compile(pack: Pack, rule: Rule, grounds: Mapping[str, Ground]) -> Compiled:
+    given: Outcome = rule.then
+    if RESTRICTIVENESS[given] > MAX_DOUBT and not grounds[rule.ground].automatic:
+        given = "hold"
+    zone = pack.head.timezone
+    ends = midnight(rule.until, zone) if rule.until else None
+    return Compiled(rule, compile_condition(rule.when), given, midnight(rule.since, zone), ends)
+
+
+def timelines(packs: Iterable[PackRules]) -> dict[str, Timeline]:
+    """Lay out the rules in time, for each kind of act that any of them is about."""
+    packs = tuple(packs)
+    kinds = sorted({kind for pack in packs for one in pack.rules for kind in one.rule.on})
+    return {kind: _timeline(kind, packs) for kind in kinds}
+
+
+def _timeline(kind: str, packs: tuple[PackRules, ...]) -> Timeline:
+    """Cut time at every instant at which a rule begins or ends, so that one bisection finds the rules in force."""
+    chosen = tuple(pack._replace(rules=tuple(one for one in pack.rules if kind in one.rule.on)) for pack in packs)
+    rules = [one for pack in chosen for one in pack.rules]
+    boundaries = sorted({one.starts for one in rules} | {one.ends for one in rules if one.ends is not None})
+    groups = ((), *(_in_force(start, chosen) for start in boundaries))
+    return Timeline(tuple(boundaries), groups)
+
+
+def _in_force(start: Micros, packs: tuple[PackRules, ...]) -> tuple[Group, ...]:
+    """Give the rules in force from one boundary to the next."""
+    groups = []
+    for pack, scope, rules in packs:
+        active = [one for one in rules if one.starts <= start and (one.ends is None or start < one.ends)]
+        if active:
+            groups.append(Group(pack, scope, tuple((one.program.run, one) for one in active)))
+    return tuple(groups)
+
+
+def term_lists(packs: Iterable[Pack]) -> list[TermList]:
+    """Give the lists of every pack, each named after its pack."""
+    found = []
+    for pack in packs:
+        for words in pack.lists:
+            views = {"views": words.views} if words.views else {}
+            found.append(
+                TermList(f"{pack.id}/{words.name}", words.terms, words.label, exceptions=words.exceptions, **views)
+            )
+    return found
+
+
+def hoist(packs: Iterable[PackRules]) -> tuple[list[PatternSpec], Labels]:
+    """Give the patterns of every condition to screening, each once, so that one pass over the text answers them all."""
+    specs: list[PatternSpec] = []
+    labels: dict[tuple[str, str], tuple[str, str]] = {}
+    for pack in packs:
+        for name, program in pack.programs():
+            for number, (path, regex) in enumerate(sorted(program.patterns), 1):
+                if (path, regex) not in labels:
+                    spec = PatternSpec(pack.pack, f"{name}/{number}", TEXT_FIELDS[path], regex)
+                    specs.append(spec)
+                    labels[path, regex] = spec.list, spec.id
+    return specs, labels

@@ -1,0 +1,182 @@
+"""The facts that a rule may read, and how it asks about the text. docs/packs.md lists them for pack writers.
+
+To add a fact: declare its type in VARIABLES and give its value in `gather`. Nothing else knows their names.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import field
+
+from placet.model import Finding, Item, Json, Micros, Value
+from placet.policy.cel import BOOL, INT, STRING, Environment, Type, list_of, object_type
+
+_SOURCE: Final = object_type("Source", {"name": STRING, "author": STRING, "url": STRING, "title": STRING})
+_MEDIUM: Final = object_type("Medium", {"kind": STRING, "url": STRING, "alt": STRING, "sha256": STRING})
+_ITEM: Final = object_type(
+    "Item",
+    {
+        "category": STRING,
+        "origin": STRING,
+        "format": STRING,
+        "title": STRING,
+        "body": STRING,
+        "text": STRING,
+        "blank": BOOL,
+        "source": _SOURCE,
+        "media": list_of(_MEDIUM),
+    },
+)
+_ACCOUNT: Final = object_type(
+    "Account",
+    {"id": STRING, "class": STRING, "rights": list_of(STRING), "agreement": STRING, "territory": STRING},
+)
+_ACT: Final = object_type("Act", {"at": INT})
+
+VARIABLES: Final[Mapping[str, Type]] = {"item": _ITEM, "account": _ACCOUNT, "act": _ACT}
+
+TEXT_FIELDS: Final[Mapping[str, str | None]] = {"item.title": "title", "item.body": "body", "item.text": None}
+"""The facts that are screened text, by the field that screening knows; None stands for either of them."""
+
+ENVIRONMENT: Final = Environment(VARIABLES, frozenset(TEXT_FIELDS))
+
+DETECTOR_LISTS: Final = frozenset(
+    ["limits", "links", "links/ip-host", "links/mismatch", "links/punycode", "links/shortener", "links/userinfo"]
+)
+"""What screening finds without a list of the pack; rules ask for it by these names."""
+
+
+class AccountFacts(Value, frozen=True):
+    """What is known of the account at the moment of the act.
+
+    `rights` are given by the platform on evidence that may lapse ("news.publish", "news.repost"); the class alone gives
+    none (requirements A12). `agreement` is the version accepted, empty for none. `territory` is the ISO 3166 code of
+    the territory in which the account's information is offered, empty where the platform does not say.
+    """
+
+    id: str = ""
+    account_class: str = field(default="individual", name="class")
+    rights: tuple[str, ...] = ()
+    agreement: str = ""
+    territory: str = ""
+
+
+def gather(item: Item, account: AccountFacts, at: Micros) -> dict[str, Json]:
+    """Every fact that a rule may read, as nested dicts and lists."""
+    source = item.source
+    text = f"{item.title}\n{item.body}"
+    return {
+        "item": {
+            "category": item.category,
+            "origin": item.origin,
+            "format": item.format,
+            "title": item.title,
+            "body": item.body,
+            "text": text,
+            "blank": not any(char.isprintable() and not char.isspace() for char in text),
+            "source": {"name": source.name, "author": source.author, "url": source.url, "title": source.title},
+            "media": [{"kind": m.kind, "url": m.url, "alt": m.alt, "sha256": m.sha256} for m in item.media],
+        },
+        "account": {
+            "id": account.id,
+            "class": account.account_class,
+            "rights": list(account.rights),
+            "agreement": account.agreement,
+            "territory": account.territory,
+        },
+        "act": {"at": at},
+    }
+
+
+def leaves(reads: Iterable[str]) -> frozenset[str]:
+    """Give the facts that those paths name, each down to a value that is no table, but never the author's words."""
+    found: set[str] = set()
+    for path in reads:
+        name, *rest = path.split(".")
+        kind = VARIABLES[name]
+        for part in rest:
+            inner = kind.field(part)
+            if inner is None:  # a path into the elements of a list: the whole list is read
+                break
+            kind, name = inner, f"{name}.{part}"
+        found.update(_leaves_of(name, kind))
+    return frozenset(found - TEXT_FIELDS.keys())
+
+
+def _leaves_of(path: str, kind: Type) -> Iterator[str]:
+    if kind.fields:
+        for name, inner in kind.fields:
+            yield from _leaves_of(f"{path}.{name}", inner)
+    else:
+        yield path
+
+
+def pick(facts: Mapping[str, Json], paths: Iterable[str]) -> dict[str, Json]:
+    """Copy the facts with those dotted paths, each of which must be there."""
+    kept: dict[str, Json] = {}
+    for path in sorted(paths):
+        *tables, name = path.split(".")
+        source, target = facts, kept
+        for table in tables:
+            source, target = source[table], target.setdefault(table, {})
+        target[name] = source[name]
+    return kept
+
+
+def restore(recorded: Mapping[str, Json], item: Item) -> dict[str, Json]:
+    """Put the author's words back into recorded facts, so that the same rules can be evaluated again."""
+    words = {"title": item.title, "body": item.body, "text": f"{item.title}\n{item.body}"}
+    return {**recorded, "item": {**recorded.get("item", {}), **words}}
+
+
+class Seen:
+    """What a pack's conditions ask of the findings: its lists, the lists of screening itself, and hoisted patterns.
+
+    `labels` gives the list and label of the finding under which screening reports each pattern of the policy.
+    """
+
+    __slots__ = ("_index", "_labels", "_pack")
+
+    def __init__(self, pack: str, index: "FindingIndex", labels: Mapping[tuple[str, str], tuple[str, str]]) -> None:
+        self._pack = pack
+        self._index = index
+        self._labels = labels
+
+    def _findings(self, name: str) -> Sequence[Finding]:
+        return self._index.lists.get(name if name in DETECTOR_LISTS else f"{self._pack}/{name}", ())
+
+    def terms(self, name: str) -> bool:
+        """Whether anything of that list was found."""
+        return bool(self._findings(name))
+
+    def hits(self, name: str) -> list[dict[str, Any]]:
+        """Give the findings of that list, in the order in which they were found."""
+        return [
+            {"label": hit.label, "field": hit.field, "view": hit.view, "score": hit.score, "quote": hit.quote}
+            for hit in self._findings(name)
+        ]
+
+    def matches(self, path: str, regex: str) -> bool:
+        """Whether a pattern was found in a text field of the item."""
+        return self._labels[path, regex] in self._index.patterns
+
+    def best(self, names: Iterable[str]) -> int:
+        """Give the score of the weakest of those lists, each at its best finding; 100 when nothing was found."""
+        scores = [max(hit.score for hit in found) for name in names if (found := self._findings(name))]
+        return min(scores, default=100)
+
+
+class FindingIndex:
+    """The findings of one item, by what conditions ask for."""
+
+    __slots__ = ("lists", "patterns")
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.lists: dict[str, list[Finding]] = defaultdict(list)
+        self.patterns: set[tuple[str, str]] = set()
+        for finding in findings:
+            if finding.detector == "patterns":
+                self.patterns.add((finding.list, finding.label))
+            else:
+                self.lists[finding.list].append(finding)

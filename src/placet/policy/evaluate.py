@@ -1,0 +1,327 @@
+"""Facts and findings -> a Verdict, by the rules in force at the act. Pure: the same facts give the same bytes.
+
+- The most restrictive live rule wins; every rule that fired is listed.
+- A rule refuses or returns only on a ground that is automatic, and never on a mere guess at what the words are: else it
+  holds, and a person decides.
+- A rule that fails at run time never disappears: the verdict is at least hold, and the other rules still count.
+- A rule in shadow, or outside its canary share, is recorded and has no effect, whether it fires or fails.
+"""
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Final, Literal, TypeVar
+
+from placet.errors import SettingsError
+from placet.model import (
+    RESTRICTIVENESS,
+    Citation,
+    Finding,
+    Ground,
+    Item,
+    Json,
+    Micros,
+    Outcome,
+    RuleError,
+    RuleHit,
+    Text,
+    Value,
+    Verdict,
+)
+from placet.policy.cel import CelRuntimeError, Program
+from placet.policy.compiled import MAX_DOUBT, Compiled, Group, compile_pack, covers, hoist, term_lists, timelines
+from placet.policy.environment import AccountFacts, FindingIndex, Seen, gather, leaves, pick
+from placet.policy.values import AccountClass, Case, Category, Clock, Evidence, InstrumentVersion, Pack, Right
+from placet.screening import Lexicon, screen
+
+Action = Literal["publish", "repost"]
+
+SURE: Final = 90
+"""A finding below this score was read on a view that guesses at a disguise: it may hold, never refuse or return."""
+
+
+class ClauseView(Value, frozen=True):
+    """A clause as it is shown: its instrument, our own summary, when it was in force, how well its wording is known."""
+
+    cite: Citation
+    title: Text
+    issuer: Text
+    summary: Text
+    issued: date
+    versions: tuple[InstrumentVersion, ...]
+    timezone: str
+    evidence: Evidence
+
+    def in_force(self, at: Micros) -> bool:
+        """Whether the instrument was in force at that instant."""
+        return any(covers(one.since, one.until, self.timezone, at) for one in self.versions)
+
+
+class Denial(Value, frozen=True):
+    """A right that an account lacks: the ground, and the facts that it rests on."""
+
+    ground: str
+    facts: Mapping[str, Json]
+
+
+class Explanation(Value, frozen=True):
+    """A ground in one language: what is restricted, why, what can be done, and the clauses behind it."""
+
+    title: str
+    reason: str
+    remedy: str
+    clauses: tuple[tuple[str, str, str], ...]
+    """Instrument title, clause, summary."""
+
+
+class _Tally:
+    """What one evaluation has found so far."""
+
+    __slots__ = ("errors", "hits", "shadow")
+
+    def __init__(self) -> None:
+        self.hits: list[RuleHit] = []
+        self.shadow: list[RuleHit] = []
+        self.errors: list[RuleError] = []
+
+    def verdict(self, policy: str) -> Verdict:
+        """Sum up: the most restrictive live rule wins, and an error means hold."""
+        self.hits.sort(key=lambda hit: -RESTRICTIVENESS[hit.given])
+        outcome: Outcome = self.hits[0].given if self.hits else "approve"
+        if self.errors and outcome == "approve":
+            outcome = "hold"
+        return Verdict(outcome, tuple(self.hits), tuple(self.shadow), tuple(self.errors), policy)
+
+
+class Policy:
+    """The packs in force together, compiled once. Never changes after it is built, so threads may share it.
+
+    The order in which the packs are given makes no difference: they are taken by id. Raises SettingsError for packs
+    that cannot be in force together.
+    """
+
+    def __init__(self, packs: Sequence[Pack]) -> None:
+        self.packs: Final = tuple(sorted(packs, key=lambda pack: pack.id))
+        _refuse_repeated("pack", (pack.id for pack in self.packs))
+        _refuse_repeated("ground", (ground.id for pack in self.packs for ground in pack.grounds))
+        self.digest: Final = _digest(pack.digest for pack in self.packs)
+        self.grounds: Final[Mapping[str, Ground]] = {one.id: one for pack in self.packs for one in pack.grounds}
+        self.clocks: Final[Mapping[str, Clock]] = _clocks(self.packs)
+        self.classes: Final[Mapping[str, AccountClass]] = _first(one for pack in self.packs for one in pack.classes)
+        self.categories: Final[Mapping[str, Category]] = _first(one for pack in self.packs for one in pack.categories)
+        self._clauses: Final = _clauses(self.packs)
+        compiled = {pack.id: compile_pack(pack) for pack in self.packs}
+        self._scopes: Final = {name: pack.scope for name, pack in compiled.items()}
+        self._timelines: Final = timelines(compiled.values())
+        programs = [program for pack in compiled.values() for _, program in pack.programs()]
+        self.reads: Final = leaves(path for program in programs for path in program.reads)
+        specs, self._labels = hoist(compiled.values())
+        self.lexicon: Final = Lexicon.build(term_lists(self.packs), specs)
+
+    def facts(self, item: Item, account: AccountFacts, at: Micros) -> dict[str, Json]:
+        """Every fact that a rule may read, for an act at that instant."""
+        return gather(item, account, at)
+
+    def recorded(self, facts: Mapping[str, Json]) -> dict[str, Json]:
+        """Keep of the facts what the rules read, for the entry; the author's words stand in the revision."""
+        return pick(facts, self.reads)
+
+    def evaluate(
+        self, facts: Mapping[str, Json], findings: Sequence[Finding], dossier: str, on: str = "publication"
+    ) -> Verdict:
+        """Say what the rules in force at `act.at` make of the facts and findings."""
+        tally, index = _Tally(), FindingIndex(findings)
+        for group in self._in_force(on, facts["act"]["at"]):
+            seen = Seen(group.pack, index, self._labels)
+            if group.scope is None or _in_scope(group.pack, group.scope, facts, seen, tally):
+                for run, one in group.rules:
+                    try:
+                        if run(facts, seen):
+                            _record(tally, group.pack, one, facts, seen, dossier)
+                    except CelRuntimeError as error:
+                        _record_error(tally, group.pack, one, str(error), dossier)
+        return tally.verdict(self.digest)
+
+    def _in_force(self, on: str, at: Micros) -> tuple[Group, ...]:
+        timeline = self._timelines.get(on)
+        return timeline.groups[bisect_right(timeline.boundaries, at)] if timeline else ()
+
+    def clause(self, cite: Citation) -> ClauseView:
+        """Give the clause that a ground or clock cites; a KeyError is a programmer's mistake."""
+        return self._clauses[cite]
+
+    def clock(self, name: str) -> Clock:
+        """Give a time limit by its id: its `span`, and whether it is legal or product policy."""
+        return self.clocks[name]
+
+    def may(self, account: AccountFacts, category: str, action: Action, at: Micros) -> Denial | None:
+        """Say whether the account may publish or repost in the category at that instant (IM14 art 7(2)).
+
+        None means yes. Asked again at release, since the evidence for a right may have lapsed meanwhile.
+        """
+        facts = gather(Item(category=category, origin=_ORIGIN[action]), account, at)
+        for pack in self.packs:
+            for right in pack.rights:
+                asked = right.category == category and right.action == action
+                in_force = asked and covers(right.since, right.until, pack.head.timezone, at)
+                if in_force and _lacks(account, right) and self._applies(pack.id, facts):
+                    return _denial(account, right)
+        return None
+
+    def _applies(self, pack: str, facts: Mapping[str, Json]) -> bool:
+        """Whether the pack's scope takes the act in; a scope that fails does, so that doubt never releases."""
+        scope = self._scopes[pack]
+        try:
+            return scope is None or bool(scope(facts, Seen(pack, FindingIndex(()), self._labels)))
+        except CelRuntimeError:
+            return True
+
+    def explain(self, hit: RuleHit, language: str, at: Micros) -> Explanation:
+        """Say in one language what a ground means, and on which clauses in force at the act it stands.
+
+        In English where the language is not spoken. A KeyError, for a rule that approves without a ground, is a
+        programmer's mistake.
+        """
+        ground = self.grounds[hit.ground]
+        views = [view for cite in ground.cites if (view := self._clauses[cite]).in_force(at)]
+        return Explanation(
+            title=say(ground.title, language),
+            reason=say(ground.reason, language),
+            remedy=say(ground.remedy, language),
+            clauses=tuple((say(one.title, language), one.cite.clause, say(one.summary, language)) for one in views),
+        )
+
+    def run_case(self, case: Case) -> str:
+        """Run a golden case; says what differs, or nothing when all is as expected."""
+        who = case.account
+        account = AccountFacts("acc_case", who.account_class, who.rights, who.agreement, who.territory)
+        facts = self.facts(case.item, account, case.instant)
+        verdict = self.evaluate(facts, screen(case.item, self.lexicon), "pub_case")
+        given = sorted({hit.ground for hit in verdict.hits if hit.given != "approve"})
+        if verdict.errors:
+            return f"the rule {verdict.errors[0].rule} failed: {verdict.errors[0].error}."
+        if (verdict.outcome, given) == (case.expect, sorted(case.grounds)):
+            return ""
+        return f"expected {case.expect} {sorted(case.grounds)}, came to {verdict.outcome} {given}."
+
+
+def say(text: Text, language: str) -> str:
+    """Give the text in that language, else in English."""
+    return text.get(language) or text["en"]
+
+
+# --- one rule that fired -------------------------------------------------------------------------------------------
+
+
+def _record(tally: _Tally, pack: str, one: Compiled, facts: Mapping[str, Json], seen: Seen, dossier: str) -> None:
+    rule, given = one.rule, one.given
+    if RESTRICTIVENESS[given] > MAX_DOUBT and seen.best(one.program.lists) < SURE:
+        given = "hold"
+    why = one.program.why(facts, seen)
+    hit = RuleHit(pack, rule.id, rule.ground, rule.then, given, rule.mode, why)
+    (tally.hits if _is_live(pack, rule, dossier) else tally.shadow).append(hit)
+
+
+def _record_error(tally: _Tally, pack: str, one: Compiled, error: str, dossier: str) -> None:
+    rule = one.rule
+    if _is_live(pack, rule, dossier):
+        tally.errors.append(RuleError(pack, rule.id, error))
+    else:
+        hit = RuleHit(pack, rule.id, rule.ground, rule.then, "hold", rule.mode, (f"error: {error}",))
+        tally.shadow.append(hit)
+
+
+def _in_scope(pack: str, scope: Program, facts: Mapping[str, Json], seen: Seen, tally: _Tally) -> bool:
+    """Whether the pack applies at all; where that cannot be found out, its gates stay shut and the item is held."""
+    try:
+        return bool(scope(facts, seen))
+    except CelRuntimeError as error:
+        tally.errors.append(RuleError(pack, "scope", str(error)))
+        return False
+
+
+def _is_live(pack: str, rule: Rule, dossier: str) -> bool:
+    """Whether the rule counts for this dossier: a canary by the hash of both, never by chance."""
+    if rule.mode != "canary":
+        return rule.mode == "live"
+    digest = hashlib.sha256(f"{pack}/{rule.id}\n{dossier}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % 1_000_000 < rule.share_ppm
+
+
+# --- rights --------------------------------------------------------------------------------------------------------
+
+_ORIGIN: Final[dict[Action, Literal["original", "repost"]]] = {"publish": "original", "repost": "repost"}
+
+
+def _lacks(account: AccountFacts, right: Right) -> bool:
+    bound = not right.classes or account.account_class in right.classes
+    return bound and not any(name in account.rights for name in right.any_of)
+
+
+def _denial(account: AccountFacts, right: Right) -> Denial:
+    facts: dict[str, Json] = {
+        "category": right.category,
+        "action": right.action,
+        "class": account.account_class,
+        "needs_one_of": list(right.any_of),
+        "has": list(account.rights),
+    }
+    return Denial(right.ground, facts)
+
+
+# --- building a policy ---------------------------------------------------------------------------------------------
+
+
+def _refuse_repeated(what: str, ids: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for one in ids:
+        if one in seen:
+            raise SettingsError(f"Two packs in force have one {what} {one!r}; leave one of them out.")
+        seen.add(one)
+
+
+def _digest(digests: Iterable[str]) -> str:
+    return f"sha256:{hashlib.sha256(chr(10).join(sorted(digests)).encode()).hexdigest()}"
+
+
+Named = TypeVar("Named", AccountClass, Category)
+
+
+def _first(rows: Iterable[Named]) -> dict[str, Named]:
+    """Index by id; where packs share an id, the first pack names it."""
+    found: dict[str, Named] = {}
+    for row in rows:
+        found.setdefault(row.id, row)
+    return found
+
+
+def _clocks(packs: Iterable[Pack]) -> dict[str, Clock]:
+    """Take a legal clock before product policy; two of one kind must agree."""
+    found: dict[str, Clock] = {}
+    for clock in (one for pack in packs for one in pack.clocks):
+        other = found.get(clock.id)
+        if other and other.basis == clock.basis and other.span != clock.span:
+            raise SettingsError(f"Two packs in force set the clock {clock.id!r} differently; leave one of them out.")
+        if other is None or clock.basis == "legal":
+            found[clock.id] = clock
+    return found
+
+
+def _clauses(packs: Iterable[Pack]) -> dict[Citation, ClauseView]:
+    found: dict[Citation, ClauseView] = {}
+    for pack, one in ((pack, one) for pack in packs for one in pack.instruments):
+        for clause in one.clause:
+            view = ClauseView(
+                cite=Citation(one.id, clause.id),
+                title=one.title,
+                issuer=one.issuer,
+                summary=clause.summary,
+                issued=one.issued,
+                versions=one.version,
+                timezone=pack.head.timezone,
+                evidence=clause.evidence or one.evidence,
+            )
+            if found.setdefault(view.cite, view) != view:
+                raise SettingsError(f"Two packs in force describe {one.id} {clause.id} differently; correct one.")
+    return found

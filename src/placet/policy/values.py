@@ -1,0 +1,257 @@
+"""What a rule pack says, as frozen values; docs/packs.md describes the files they are read from.
+
+Dates are local dates of the pack's timezone: a thing "from" a date begins at 00:00 there, and "until" names the first
+day on which it is no longer in force.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Final, Literal, NamedTuple
+
+from msgspec import Meta, field
+
+from placet.model import Citation, Ground, Item, Micros, Outcome, Text, Value
+
+Evidence = Literal["SEED", "TEXT", "PRESS", "DRAFT", "MEM", "HOUSE"]
+"""How well a clause's wording is known: read in full, from reports, from a draft, from memory; HOUSE for house rules."""
+
+RuleMode = Literal["live", "shadow", "canary"]
+
+Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,79}$")]
+"""A stable id within a pack: lower-case letters, digits, full stops and hyphens."""
+
+MICROS: Final[Micros] = 1_000_000
+"""Microseconds in a second."""
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Problem(NamedTuple):
+    """One mistake in a pack: a stable code, where it is, what is wrong and what to do about it. Line 0: the file."""
+
+    code: str
+    file: str
+    line: int
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.message} [{self.code}]" + (f"\n  {self.hint}" if self.hint else "")
+
+
+class InstrumentVersion(Value, frozen=True):
+    """A period during which an instrument was in force."""
+
+    since: date = field(name="from")
+    until: date | None = None
+
+    def covers(self, day: date) -> bool:
+        """Whether the version is in force on that local date."""
+        return self.since <= day and (self.until is None or day < self.until)
+
+
+class Clause(Value, frozen=True):
+    """A clause in our own words. `evidence` stands where the clause is less well known than its instrument."""
+
+    id: str
+    summary: Text
+    evidence: Evidence | None = None
+
+
+class Instrument(Value, frozen=True):
+    """A law, regulation or set of house rules, with the periods in which it was in force."""
+
+    id: str
+    title: Text
+    issuer: Text
+    issued: date
+    evidence: Evidence
+    version: tuple[InstrumentVersion, ...]
+    clause: tuple[Clause, ...]
+    note: str = ""
+
+    def in_force(self, day: date) -> bool:
+        """Whether any version covers that local date."""
+        return any(version.covers(day) for version in self.version)
+
+
+class Span(NamedTuple):
+    """A length of time: elapsed microseconds, or calendar months and days (never both).
+
+    Hours are elapsed time; days and months follow the calendar of the pack's timezone (Civil Code arts 201-203).
+    """
+
+    micros: Micros = 0
+    months: int = 0
+    days: int = 0
+
+
+_DURATION: Final = re.compile(
+    r"P(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?"
+)
+
+
+def parse_span(text: str) -> Span | None:
+    """Read an ISO 8601 duration of whole numbers; None when it is not one, is empty, or mixes calendar and clock."""
+    match = _DURATION.fullmatch(text)
+    if match is None or text.endswith("T"):
+        return None
+    years, months, weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    span = Span((hours * 3600 + minutes * 60 + seconds) * MICROS, years * 12 + months, weeks * 7 + days)
+    calendar = bool(span.months or span.days)
+    return span if calendar != bool(span.micros) else None
+
+
+class Clock(Value, frozen=True):
+    """A time limit, marked legal with its clause or as product policy of the house (requirements section 6)."""
+
+    id: Id
+    title: Text
+    duration: str
+    basis: Literal["legal", "product-policy"]
+    cite: Citation | None = None
+
+    @property
+    def span(self) -> Span:
+        """The duration, which the pack's checks have found to be readable."""
+        span = parse_span(self.duration)
+        assert span is not None
+        return span
+
+
+class AccountClass(Value, frozen=True):
+    """A kind of account holder. A class alone gives no right: rights rest on evidence, which may lapse."""
+
+    id: str
+    title: Text
+
+
+class Category(Value, frozen=True):
+    """What an author declares an item to be about; never inferred from the words."""
+
+    id: str
+    title: Text
+
+
+class Right(Value, frozen=True):
+    """A row of the rights table: what one needs in order to publish or repost in a category."""
+
+    category: str
+    action: Literal["publish", "repost"]
+    any_of: tuple[str, ...]
+    """One of these in the account's rights is enough."""
+    ground: str
+    since: date = field(name="from")
+    until: date | None = None
+    classes: tuple[str, ...] = ()
+    """The account classes that the row binds; empty for all of them."""
+
+
+class Rule(Value, frozen=True):
+    """A condition over the facts of an act, and what it asks for when it holds."""
+
+    id: Id
+    on: tuple[Literal["publication"], ...]
+    when: str
+    then: Outcome
+    since: date = field(name="from")
+    ground: str = ""
+    until: date | None = None
+    mode: RuleMode = "live"
+    share: str = ""
+    """Of a canary: the share of dossiers for which it counts, as "5%"."""
+    note: str = ""
+
+    @property
+    def share_ppm(self) -> int:
+        """The canary's share in parts per million."""
+        share = parse_share(self.share)
+        assert share is not None
+        return share
+
+
+def parse_share(text: str) -> int | None:
+    """Read "5%" or "0.25%" as parts per million; None unless it lies between 0 and 100 per cent, both excluded."""
+    match = re.fullmatch(r"(\d{1,2})(?:\.(\d{1,4}))?%", text)
+    if match is None:
+        return None
+    return int(match[1]) * 10_000 + int((match[2] or "").ljust(4, "0")) or None
+
+
+class WordList(Value, frozen=True):
+    """A list of terms that rules ask for by name."""
+
+    name: Id
+    label: str
+    title: Text
+    terms: tuple[str, ...]
+    exceptions: tuple[str, ...] = ()
+    """Longer words in which a term is innocent."""
+    views: tuple[str, ...] = ()
+    """The readings on which the terms are sought; empty for those that screening takes by default."""
+    note: str = ""
+
+
+class CaseAccount(Value, frozen=True):
+    """The account of a golden case; environment.AccountFacts says what the fields mean."""
+
+    account_class: str = field(default="individual", name="class")
+    rights: tuple[str, ...] = ()
+    agreement: str = "1"
+    territory: str = ""
+
+
+class Case(Value, frozen=True):
+    """A golden case: an item by an account at an instant, and what must come of it."""
+
+    name: str
+    at: Annotated[datetime, Meta(tz=True)]
+    expect: Outcome
+    item: Item = Item()
+    account: CaseAccount = CaseAccount()
+    grounds: tuple[str, ...] = ()
+    """The grounds of the live rules that must fire, in any order, and no others."""
+
+    @property
+    def instant(self) -> Micros:
+        """The moment of the act."""
+        return (self.at - EPOCH) // timedelta(microseconds=1)
+
+
+class PackHead(Value, frozen=True):
+    """What pack.toml says of the pack itself."""
+
+    id: Id
+    version: str
+    title: Text
+    summary: Text
+    timezone: str
+    jurisdiction: str
+    """ISO 3166 code of the territory whose law the pack carries; empty for house rules."""
+    status: Literal["ready", "draft"]
+    scope: str = ""
+    """A condition without which none of the pack's rules and rights apply (IM14 art 2); empty: they always do."""
+
+
+class Pack(Value, frozen=True):
+    """A rule pack that has passed its own checks and cases. `files` are its texts, from which it can be loaded again."""
+
+    head: PackHead
+    digest: str
+    files: Mapping[str, str]
+    instruments: tuple[Instrument, ...] = ()
+    clocks: tuple[Clock, ...] = ()
+    classes: tuple[AccountClass, ...] = ()
+    categories: tuple[Category, ...] = ()
+    rights: tuple[Right, ...] = ()
+    grounds: tuple[Ground, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    lists: tuple[WordList, ...] = ()
+    cases: tuple[Case, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The pack's name, unique among the packs in force."""
+        return self.head.id

@@ -1,0 +1,292 @@
+"""The signer of the record: grows the tree, checks what it signs, and stops when something does not fit.
+
+Before a head is signed, every new leaf is computed from its stored row and the root from the stored tiles; some old rows
+are hashed again each time, so that an edited row is found within one round over the log. Whatever does not fit halts the signer:
+entries are still written, no head is signed, the desk shows a banner, /readyz fails, until a person has looked.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from placet.errors import LedgerHalted, SettingsError
+from placet.ledger.checkpoint import Checkpoint, NoteError, Signer, may_sign, open_checkpoint, sign_checkpoint
+from placet.ledger.encode import commitment, header_bytes, leaf_hash
+from placet.ledger.merkle import (
+    LedgerShapeError,
+    Proof,
+    ReadTile,
+    Tile,
+    consistency_proof,
+    grow,
+    inclusion_proof,
+    of_tiles,
+    root_of_tiles,
+    tile_path,
+    tiles,
+    tiles_for_consistency,
+    tiles_for_inclusion,
+    tiles_for_root,
+    verify_inclusion,
+)
+from placet.model import Micros
+from placet.store.contract import EntryRow, Head, Store
+
+_MOST_AT_ONCE: Final = 20_000
+_BATCH: Final = 2_000
+_HASH: Final = 32
+
+
+class Proven(NamedTuple):
+    """An entry with the proof that it is under the latest head."""
+
+    row: EntryRow
+    header: bytes
+    leaf: bytes
+    proof: Proof
+    head: Head
+    verified: bool
+
+
+def header_of(row: EntryRow) -> bytes:
+    """The canonical header of a stored entry."""
+    return header_bytes(
+        seq=row.seq,
+        at=row.at,
+        dossier=row.dossier,
+        version=row.version,
+        kind=row.kind,
+        actor=row.actor,
+        policy=row.basis.policy,
+        instant=row.basis.instant,
+        entry_id=row.id,
+        commitment=row.commitment,
+    )
+
+
+def stored_path(level: int, index: int) -> str:
+    """Under which path a tile is stored: one row a tile, which grows; its narrower forms are its beginnings."""
+    return tile_path(Tile(level, index))
+
+
+class Recorder:
+    """Signs heads of one store's record. One process does so at a time (Store.leads); others may read and prove."""
+
+    def __init__(
+        self, store: Store, signer: Signer, head_file: Path, clock: Callable[[], Micros], *, scrub_rows: int = 2_000
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._signer = signer
+        self._head_file = head_file
+        self._scrub_rows = scrub_rows
+        self._scrubbed = 0
+        self.halted = ""
+        """Why the signer has stopped, or empty."""
+
+    @property
+    def origin(self) -> str:
+        """The ledger's name."""
+        return self._signer.name
+
+    @property
+    def vkey(self) -> str:
+        """The public key, to check heads with."""
+        return self._signer.vkey
+
+    async def start(self) -> None:
+        """Hold key, file and database against each other. Raises SettingsError for another ledger's key."""
+        await self._store.set_meta("ledger.vkey", self.vkey)
+        known = await self._store.meta("ledger.vkey")
+        if known != self.vkey:
+            raise SettingsError(f"This database's ledger is signed by {known}, but the key at hand is {self.vkey}.")
+        head = await self._store.head()
+        try:
+            self._check_rollback(head)
+            if head is not None:
+                await self._check_head(head)
+        except (LedgerHalted, LedgerShapeError, NoteError) as problem:
+            self.halted = str(problem)
+
+    def _check_rollback(self, head: Head | None) -> None:
+        """The file beside the key remembers the last head that was published: the database may not be behind it."""
+        if not self._head_file.exists():
+            return
+        published = open_checkpoint(self._head_file.read_text("utf-8"), [self.vkey])
+        if head is None or head.size < published.size:
+            size = 0 if head is None else head.size
+            raise LedgerHalted(f"A head of {published.size} entries was published, but the database ends at {size}.")
+        if head.size == published.size and head.root != published.root:
+            raise LedgerHalted(f"Another head of {head.size} entries was published.")
+
+    async def _check_head(self, head: Head) -> None:
+        signed = open_checkpoint(head.note, [self.vkey])
+        read = await self._reader(tiles_for_root(head.size))
+        if (signed.size, signed.root) != (head.size, head.root) or root_of_tiles(head.size, read) != head.root:
+            raise LedgerHalted(f"The tiles do not give the root of the head of {head.size} entries.")
+        if await self._store.size() < head.size:
+            raise LedgerHalted(f"The head covers {head.size} entries, but fewer are stored.")
+
+    # --- signing -------------------------------------------------------------------------------------------------
+
+    async def checkpoint(self) -> Head | None:
+        """Sign a head over everything durable, if there is news. Raises LedgerHalted, now and ever after, on a misfit."""
+        if self.halted:
+            raise LedgerHalted(self.halted)
+        try:
+            return await self._checkpoint()
+        except (LedgerHalted, LedgerShapeError, NoteError) as problem:
+            self.halted = problem.detail if isinstance(problem, LedgerHalted) else str(problem)
+            raise LedgerHalted(self.halted) from problem
+
+    async def _checkpoint(self) -> Head | None:
+        head = await self._store.head()
+        old = 0 if head is None else head.size
+        self._check_rollback(head)
+        await self._scrub(old)
+        while (size := await self._store.size()) > old:
+            head = await self._sign(head, min(size, old + _MOST_AT_ONCE))
+            old = head.size
+        if size < old:
+            raise LedgerHalted(f"The head covers {old} entries, but {size} are stored.")
+        return head
+
+    async def _sign(self, head: Head | None, size: int) -> Head:
+        old = 0 if head is None else head.size
+        leaves = b"".join([leaf async for leaf in self._leaves(old, size)])
+        known = await self._known_tiles(tiles_for_root(old) | tiles_for_consistency(old, size), old)
+        grown = grow(old, leaves, lambda level, index: known[level, index])
+        known |= {(tile.level, tile.index): hashes for tile, hashes in grown}
+        root = root_of_tiles(size, lambda level, index: known[level, index])
+        following = Checkpoint(self.origin, size, root)
+        previous = None if head is None else open_checkpoint(head.note, [self.vkey])
+        proof = consistency_proof(old, size, of_tiles(lambda level, index: known[level, index])) if old else ()
+        refused = may_sign(previous, following, proof)
+        if refused is not None:
+            raise LedgerHalted(f"{refused.reason}: {refused.detail}.")
+        signed = Head(size, root, sign_checkpoint(following, self._signer), self._clock())
+        rows = [(stored_path(tile.level, tile.index), hashes) for tile, hashes in grown]
+        if not await self._store.publish(signed, rows, old):
+            latest = await self._store.head()  # another process was first: its head stands
+            return signed if latest is None else latest
+        _write_durably(self._head_file, signed.note)
+        return signed
+
+    async def _leaves(self, start: int, end: int) -> AsyncIterator[bytes]:
+        """The leaf hashes of the rows [start, end), computed from the rows."""
+        for first in range(start, end, _BATCH):
+            rows = await self._store.entries_from(first, min(_BATCH, end - first))
+            for leaf in await asyncio.to_thread(_hash_rows, rows, first, min(_BATCH, end - first)):
+                yield leaf
+
+    async def _scrub(self, size: int) -> None:
+        """Hash some old rows again and hold them against the tiles, going round the log."""
+        if not size or not self._scrub_rows:
+            return
+        start = self._scrubbed if self._scrubbed < size else 0
+        end = min(size, start + self._scrub_rows)
+        await self.check_rows(start, end, size)
+        self._scrubbed = end
+
+    async def check_rows(self, start: int, end: int, size: int) -> None:
+        """Hold the rows [start, end) against the tiles of a tree of `size`. Raises LedgerHalted naming the first misfit."""
+        wanted = {Tile(0, index) for index in range(start // 256, (end - 1) // 256 + 1)}
+        known = await self._known_tiles(wanted, size)
+        index = start
+        async for leaf in self._leaves(start, end):
+            at = (index % 256) * _HASH
+            if known[0, index // 256][at : at + _HASH] != leaf:
+                raise LedgerHalted(f"Entry {index} is not what was signed.")
+            index += 1
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    async def prove(self, seq: int) -> Proven | None:
+        """The entry with its inclusion proof under the latest head; None while no head covers it."""
+        head = await self._store.head()
+        if head is None or not 0 <= seq < head.size:
+            return None
+        rows = await self._store.entries_from(seq, 1)
+        if not rows or rows[0].seq != seq:
+            raise LedgerHalted(f"Entry {seq} is missing.")
+        read = await self._reader(tiles_for_inclusion(seq, head.size), head.size)
+        proof = inclusion_proof(seq, head.size, of_tiles(read))
+        header = header_of(rows[0])
+        leaf = leaf_hash(header)
+        verified = verify_inclusion(leaf, seq, head.size, proof, head.root)
+        return Proven(rows[0], header, leaf, proof, head, verified)
+
+    async def consistency(self, old: int) -> tuple[Proof, Head] | None:
+        """The proof that the latest head extends one of size `old`."""
+        head = await self._store.head()
+        if head is None or not 1 <= old <= head.size:
+            return None
+        read = await self._reader(tiles_for_consistency(old, head.size), head.size)
+        return consistency_proof(old, head.size, of_tiles(read)), head
+
+    async def all_tiles(self, size: int) -> dict[tuple[int, int], bytes]:
+        """Every tile of a tree of `size`, each at the width that it has there."""
+        found = {}
+        for tile in tiles(size):
+            hashes = await self._store.tile(stored_path(tile.level, tile.index)) or b""
+            found[tile.level, tile.index] = hashes[: tile.width * _HASH]
+        return found
+
+    async def _reader(self, wanted: Iterable[Tile], size: int = 0) -> ReadTile:
+        known = await self._known_tiles(wanted, size)
+        return lambda level, index: known[level, index]
+
+    async def _known_tiles(self, wanted: Iterable[Tile], size: int) -> dict[tuple[int, int], bytes]:
+        """The stored tiles among those wanted; one that a tree of `size` does not have yet is simply not there."""
+        known: dict[tuple[int, int], bytes] = {}
+        for tile in wanted:
+            hashes = await self._store.tile(stored_path(tile.level, tile.index))
+            if hashes is not None:
+                known[tile.level, tile.index] = hashes
+            elif size > tile.first_leaf + 256**tile.level:
+                raise LedgerHalted(f"The tile {tile_path(tile)} is missing.")
+        return known
+
+
+def _hash_rows(rows: Sequence[EntryRow], first: int, count: int) -> list[bytes]:
+    """Leaf hashes of rows. Raises LedgerHalted for a gap, or a body that does not fit its commitment."""
+    leaves = []
+    for place, row in enumerate(rows, first):
+        if row.seq != place:
+            raise LedgerHalted(f"Entry {place} is missing.")
+        if row.body is not None and row.salt is not None and commitment(row.salt, row.body) != row.commitment:
+            raise LedgerHalted(f"The body of entry {place} does not fit its commitment.")
+        leaves.append(leaf_hash(header_of(row)))
+    if len(leaves) != count:
+        raise LedgerHalted(f"Entry {first + len(leaves)} is missing.")
+    return leaves
+
+
+def load_signer(file: Path, origin: str, *, create: bool = False) -> Signer:
+    """The ledger's key from its file. With `create`, a new one is made where there is none."""
+    if not file.exists():
+        if not create:
+            raise SettingsError(f"There is no ledger key at {file}: run placet init, or restore the key.")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _write_durably(file, Signer(origin, os.urandom(32)).private_text() + "\n")
+    try:
+        signer = Signer.parse(file.read_text("utf-8").strip())
+    except (NoteError, UnicodeDecodeError) as problem:
+        raise SettingsError(f"{file} is not a ledger key: {problem}") from problem
+    if signer.name != origin:
+        raise SettingsError(f"The key in {file} is for the ledger {signer.name}, but `origin` is {origin}.")
+    return signer
+
+
+def _write_durably(file: Path, text: str) -> None:
+    """Replace a file in one step, readable by its owner only, on disk when this returns."""
+    beside = file.with_name(file.name + ".new")
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(handle, text.encode())
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    beside.replace(file)

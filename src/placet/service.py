@@ -1,0 +1,681 @@
+"""The shell around the procedures: gather, decide, append, reply.
+
+Every change to the record passes through `Service.carry_out`: it reads the dossier, gathers what the procedure needs, lets it
+decide, and appends with compare-and-swap on every version that the decision rested on; a conflict decides again, a bounded number
+of times. Clock, ids and salts are passed in, so that a test or a simulation drives them by hand.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+from typeid import TypeID
+
+from placet import kinds
+from placet.errors import StoreCorrupt
+from placet.ledger.encode import canonical, commitment
+from placet.model import (
+    ID_PREFIXES,
+    Basis,
+    Draft,
+    Entry,
+    Finding,
+    Item,
+    Json,
+    Micros,
+    Refusal,
+    Value,
+    Verdict,
+)
+from placet.policy import AccountFacts, Policy
+from placet.procedure import account as accounts
+from placet.procedure import policy_record
+from placet.procedure import publication as publications
+from placet.procedure.fold import Context
+from placet.screening import screen, screen_batch
+from placet.shelf import Shelf, archive, policy_id
+from placet.store.contract import (
+    Commit,
+    Committed,
+    Conflict,
+    Delivery,
+    EntryRow,
+    Name,
+    NameTaken,
+    Remembered,
+    Repeated,
+    Store,
+    WriteResult,
+)
+from placet.store.group import GroupCommit
+
+MOST_TRIES: Final = 12
+_MOST_ACCOUNTS: Final = 20_000
+_CLOCKS: Final = ("hold.max", "hold.escalated", "claim")
+
+_item_encoder: Final = msgspec.json.Encoder(order="sorted")
+_item_decoder: Final = msgspec.json.Decoder(Item)
+_entry_ids: Final = ID_PREFIXES["entry"]
+
+
+def now() -> Micros:
+    """The wall clock. Entries are ordered by seq, so a clock that jumps is recorded, not trusted."""
+    return time.time_ns() // 1_000
+
+
+def new_id(kind: str) -> str:
+    """A fresh TypeID (UUIDv7) with the kind's prefix."""
+    return str(TypeID(prefix=ID_PREFIXES[kind]))
+
+
+class Principal(Value, frozen=True):
+    """Who asks: a person (stf_…), a program's key (key_…), or the system's own job."""
+
+    id: str
+    permissions: frozenset[str]
+    account: str = ""
+    """The only account that it may act for or see, or empty."""
+
+    def may(self, permission: str) -> bool:
+        """Whether the permission is held."""
+        return permission in self.permissions
+
+    def sees(self, account: str) -> bool:
+        """Whether things of that account exist for this principal."""
+        return self.account in ("", account)
+
+
+class Screening(NamedTuple):
+    """What screening and policy say of an item for an account at an instant."""
+
+    content: bytes
+    """The canonical item: the bytes that the revision's hash is over."""
+    revision: str
+    item: Item
+    findings: Sequence[Finding]
+    facts: Mapping[str, Json]
+    verdict: Verdict
+
+
+class Plan(NamedTuple):
+    """What a gathering step hands to the procedure, and what is to be stored beside the entries."""
+
+    command: Any
+    expects: Mapping[str, int] = {}
+    blobs: tuple[tuple[bytes, bytes], ...] = ()
+    names: tuple[Name, ...] = ()
+    screening: Screening | None = None
+
+
+class Done(NamedTuple):
+    """A command was carried out: the new state, and what was screened for it. `reply` is the stored reply when repeated."""
+
+    state: Any
+    screening: Screening | None = None
+    reply: bytes | None = None
+
+
+class Idempotency(NamedTuple):
+    """An Idempotency-Key with the digest of its request."""
+
+    key: str
+    digest: bytes
+
+
+class Endpoint(NamedTuple):
+    """Where decisions are sent: a webhook endpoint's id."""
+
+    id: str
+
+
+Gather = Callable[[Any, Context], Awaitable[Plan | Refusal]]
+Reply = Callable[[Done], bytes]
+
+
+class Service:
+    """One service over one store. Start it on the event loop that it will be used on."""
+
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy,
+        *,
+        group_most: int = 512,
+        clock: Callable[[], Micros] = now,
+        ids: Callable[[str], str] = new_id,
+        salts: Callable[[], bytes] = lambda: os.urandom(32),
+    ) -> None:
+        self.store = store
+        self.shelf = Shelf(store, policy)
+        self.group = GroupCommit(store, group_most)
+        self.clock = clock
+        self.endpoints: tuple[Endpoint, ...] = ()
+        self.on_entries: Callable[[Sequence[EntryRow]], None] = lambda _: None
+        """Told of every entry that became durable here: metrics and logs."""
+        self.ids = ids
+        self._salts = salts
+        self._accounts: dict[str, accounts.Account] = {}
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force now."""
+        return self.shelf.current
+
+    async def start(self) -> None:
+        """Begin to write, and put the policy in force on the record."""
+        self.group.start()
+        await self._record_policy()
+        await self.refresh_endpoints()
+
+    async def stop(self) -> None:
+        """Write what is waiting."""
+        await self.group.stop()
+
+    async def refresh_endpoints(self) -> None:
+        """Read the webhook endpoints again: another process may have changed them."""
+        found = await self.store.credentials("webhook")
+        self.endpoints = tuple(Endpoint(each.id) for each in found)
+
+    async def _record_policy(self) -> None:
+        packs = self.policy.packs
+        archives = [archive(pack) for pack in packs]
+        command = policy_record.Record(
+            id=policy_id(self.policy.digest),
+            digest=self.policy.digest,
+            packs=tuple(f"{pack.id} {pack.head.version} {pack.digest}" for pack in packs),
+            archives=tuple(digest.hex() for digest, _ in archives),
+        )
+        plan = Plan(command, blobs=tuple(archives))
+        done = await self.carry_out(SYSTEM_START, "pack", command.id, plainly(plan))
+        if isinstance(done, Refusal):
+            raise StoreCorrupt(f"The policy in force could not be recorded: {done.code}.")
+
+    # --- the one way to change something -------------------------------------------------------------------------
+
+    def context(self, who: Principal, policy: Policy | None = None) -> Context:
+        """What surrounds a decision now: the clocks of today's policy, the grounds of the policy at the act."""
+        at = self.clock()
+        return Context(
+            now=at,
+            actor=who.id,
+            permissions=who.permissions,
+            until={name: self.policy.clock_end(name, at) for name in _CLOCKS},
+            grounds=(policy or self.policy).grounds,
+        )
+
+    async def carry_out(
+        self,
+        who: Principal,
+        kind_name: str,
+        dossier: str,
+        gather: Gather,
+        *,
+        fresh: bool = False,
+        once: Idempotency | None = None,
+        reply: Reply | None = None,
+    ) -> Done | Refusal:
+        """Run one command to its end: durable, refused, or `busy` after MOST_TRIES conflicts.
+
+        `fresh` says that the id has just been made, so that nothing need be read. With `once`, `reply` gives the bytes that are
+        kept with the key, and a repetition is answered with those kept.
+        """
+        kind = kinds.KINDS[kind_name]
+        if once is not None and (known := await self._known(who, once)) is not None:
+            return known
+        for _ in range(MOST_TRIES):
+            state = None if fresh else await self.state(dossier)
+            context = await self._context_for(who, state)
+            plan = await gather(state, context)
+            if isinstance(plan, Refusal):
+                return plan
+            drafts = kind.decide(state, plan.command, context)
+            if isinstance(drafts, Refusal):
+                return drafts
+            if not drafts:
+                return Done(state, plan.screening)
+            commit, done = self._commit(kind, state, drafts, context, plan, dossier, once, reply)
+            outcome = self._settled(await self.group.write(commit), commit, once, done)
+            if outcome is not None:
+                return outcome
+        return Refusal("busy", {"dossier": dossier})
+
+    async def state(self, dossier: str) -> Any:
+        """The state of any dossier, or None."""
+        row = await self.store.dossier(dossier)
+        return None if row is None else kinds.decode(row)
+
+    async def _context_for(self, who: Principal, state: Any) -> Context:
+        if isinstance(state, publications.Publication):  # the law of the act governs the merits (IM14 art 10; A22)
+            return self.context(who, await self.shelf.get(state.policy))
+        return self.context(who)
+
+    async def _known(self, who: Principal, once: Idempotency) -> Done | Refusal | None:
+        remembered = await self.store.remembered(who.id, once.key)
+        return None if remembered is None else _again(remembered, once)
+
+    def _settled(
+        self, result: WriteResult, commit: Commit, once: Idempotency | None, done: Done
+    ) -> Done | Refusal | None:
+        """What a write's result means for the caller; None means: decide again."""
+        match result:
+            case Committed():
+                self.on_entries(commit.entries)
+                return done
+            case Conflict():
+                self._accounts.pop(result.dossier, None)
+                return None
+            case Repeated():
+                return _again(result.remembered, once) if once else None
+            case NameTaken():
+                return Refusal("external_id_taken", {"dossier": result.name.dossier})
+
+    def _commit(
+        self,
+        kind: kinds.Kind,
+        state: Any,
+        drafts: Sequence[Draft],
+        context: Context,
+        plan: Plan,
+        dossier: str,
+        once: Idempotency | None,
+        reply: Reply | None,
+    ) -> tuple[Commit, Done]:
+        version = 0 if state is None else state.version
+        basis = Basis(self.policy.digest, context.now)
+        rows = []
+        after = state
+        for place, draft in enumerate(drafts, 1):
+            row = self._entry(draft, version + place, context, basis)
+            rows.append(row)
+            after = kind.evolve(after, _read(row, draft.body))
+        done = Done(after, plan.screening)
+        remember = None
+        if once is not None:
+            kept = b"" if reply is None else reply(done)
+            remember = Remembered(context.actor, once.key, once.digest, kept, context.now)
+        commit = Commit(
+            expects={dossier: version, **plan.expects},
+            entries=tuple(rows),
+            dossiers=(kinds.row(kind, after, context.now),),
+            deadlines=kinds.due(kind, after),
+            blobs=plan.blobs,
+            deliveries=self._deliveries(kind, rows, after, context.now),
+            names=plan.names,
+            remember=remember,
+        )
+        return commit, done
+
+    def _entry(self, draft: Draft, version: int, context: Context, basis: Basis) -> EntryRow:
+        body = canonical(draft.body)
+        salt = self._salts()
+        return EntryRow(
+            id=self.ids("entry"),
+            at=context.now,
+            dossier=draft.dossier,
+            version=version,
+            kind=draft.kind,
+            actor=context.actor,
+            basis=basis,
+            body=body,
+            salt=salt,
+            commitment=commitment(salt, body),
+        )
+
+    def _deliveries(
+        self, kind: kinds.Kind, rows: Sequence[EntryRow], state: Any, at: Micros
+    ) -> tuple[Delivery, ...]:
+        """One message for each decision and endpoint, in the same transaction: never lost, never about nothing."""
+        if not self.endpoints or kind.name != "publication":
+            return ()
+        found = []
+        for row in rows:
+            if row.kind in SILENT:
+                continue
+            event = f"publication.{state.status}"
+            body = msgspec.json.encode(event_body(event, row, state))
+            found += [
+                Delivery(self.ids("delivery"), each.id, row.dossier, event, body, created_at=at, next_at=at)
+                for each in self.endpoints
+            ]
+        return tuple(found)
+
+    # --- screening and policy ------------------------------------------------------------------------------------
+
+    def screen(self, item: Item, account: AccountFacts, dossier: str, at: Micros | None = None) -> Screening:
+        """What screening and policy say of an item: nothing is recorded."""
+        return self._judged(item, account, dossier, screen(item, self.policy.lexicon), at or self.clock())
+
+    def _judged(
+        self, item: Item, account: AccountFacts, dossier: str, findings: Sequence[Finding], at: Micros
+    ) -> Screening:
+        facts = self.policy.facts(item, account, at)
+        verdict = self.policy.evaluate(facts, findings, dossier)
+        content = _item_encoder.encode(item)
+        return Screening(content, hashlib.sha256(content).hexdigest(), item, findings, facts, verdict)
+
+    def _screened(self, screening: Screening) -> publications.Screened:
+        verdict = screening.verdict
+        grounds = dict.fromkeys(hit.ground for hit in verdict.hits)
+        return publications.Screened(
+            revision=screening.revision,
+            category=screening.item.category,
+            origin=screening.item.origin,
+            outcome=verdict.outcome,
+            grounds=tuple(grounds),
+            record={
+                "findings": [_without_quote(finding) for finding in screening.findings],
+                "facts": self.policy.recorded(screening.facts),
+                "verdict": msgspec.to_builtins(verdict),
+            },
+        )
+
+    # --- accounts ------------------------------------------------------------------------------------------------
+
+    async def account(self, account: str) -> accounts.Account | None:
+        """An account's state; perhaps a moment old, which compare-and-swap finds out."""
+        known = self._accounts.get(account)
+        if known is None:
+            state = await self.state(account)
+            if not isinstance(state, accounts.Account):
+                return None
+            known = state
+            if len(self._accounts) >= _MOST_ACCOUNTS:
+                self._accounts.clear()
+            self._accounts[account] = known
+        return known
+
+    async def open_account(
+        self, who: Principal, command: Callable[[str], accounts.Open], once: Idempotency | None, reply: Reply | None
+    ) -> Done | Refusal:
+        """Open an account under a fresh id."""
+        identity = self.ids("account")
+        opening = command(identity)
+        names = (Name("account", opening.external_id, identity),) if opening.external_id else ()
+        plan = Plan(opening, names=names)
+        return await self.carry_out(who, "account", identity, plainly(plan), fresh=True, once=once, reply=reply)
+
+    async def change_account(
+        self,
+        who: Principal,
+        account: str,
+        command: accounts.Command,
+        once: Idempotency | None = None,
+        reply: Reply | None = None,
+    ) -> Done | Refusal:
+        """Change rights, agreement or profile, or close."""
+        if not who.sees(account):
+            return Refusal("account_not_found")
+        done = await self.carry_out(who, "account", account, plainly(Plan(command)), once=once, reply=reply)
+        self._accounts.pop(account, None)
+        return done
+
+    # --- publications --------------------------------------------------------------------------------------------
+
+    async def submit(
+        self, who: Principal, ask: "Submission", once: Idempotency | None = None, reply: Reply | None = None
+    ) -> Done | Refusal:
+        """Screen, decide and record a new publication."""
+        identity = self.ids("publication")
+        gather = self._gather_submit(who, identity, ask, None)
+        return await self.carry_out(who, "publication", identity, gather, fresh=True, once=once, reply=reply)
+
+    async def submit_many(
+        self, who: Principal, asks: Sequence["Submission"], onces: Sequence[Idempotency | None], reply: Reply
+    ) -> list[Done | Refusal]:
+        """Submit many at once: screened in one scan, written in shared transactions; each fails or succeeds alone."""
+        found = screen_batch([ask.item for ask in asks], self.policy.lexicon)
+        waiting: list[Any] = []
+        for ask, once, findings in zip(asks, onces, found, strict=True):
+            waiting.append(await self._begin(who, ask, once, findings, reply))
+        results: list[Done | Refusal] = []
+        for begun, ask, once in zip(waiting, asks, onces, strict=True):
+            outcome: Done | Refusal | None
+            if isinstance(begun, Done | Refusal):
+                outcome = begun
+            else:
+                future, commit, done = begun
+                outcome = self._settled(await future, commit, once, done)
+            results.append(outcome if outcome is not None else await self.submit(who, ask, once, reply))
+        return results
+
+    async def _begin(
+        self, who: Principal, ask: "Submission", once: Idempotency | None, findings: Sequence[Finding], reply: Reply
+    ) -> Any:
+        """Decide one submission of a batch and queue its commit: (future, commit, done), or its answer at once."""
+        if once is not None and (known := await self._known(who, once)) is not None:
+            return known
+        identity = self.ids("publication")
+        context = self.context(who)
+        plan = await self._gather_submit(who, identity, ask, findings)(None, context)
+        if isinstance(plan, Refusal):
+            return plan
+        kind = kinds.KINDS["publication"]
+        drafts = kind.decide(None, plan.command, context)
+        if isinstance(drafts, Refusal):
+            return drafts
+        commit, done = self._commit(kind, None, drafts, context, plan, identity, once, reply)
+        return self.group.submit(commit), commit, done
+
+    def _gather_submit(
+        self, who: Principal, identity: str, ask: "Submission", findings: Sequence[Finding] | None
+    ) -> Gather:
+        async def gather(_: Any, context: Context) -> Plan | Refusal:
+            account = await self.account(ask.account) if who.sees(ask.account) else None
+            if account is None:
+                return Refusal("account_not_found")
+            if account.status != "active":
+                return Refusal("wrong_state", {"account": account.status})
+            found = screen(ask.item, self.policy.lexicon) if findings is None else findings
+            screening = self._judged(ask.item, facts_of(account), identity, found, context.now)
+            command = publications.Submit(
+                id=identity,
+                account=account.id,
+                screened=self._screened(screening),
+                schedule_at=ask.schedule_at,
+                external_id=ask.external_id,
+            )
+            names = (Name(account.id, ask.external_id, identity),) if ask.external_id else ()
+            return Plan(command, {account.id: account.version}, _blob(screening), names, screening)
+
+        return gather
+
+    async def revise(
+        self,
+        who: Principal,
+        publication: str,
+        item: Item,
+        version: int = 0,
+        once: Idempotency | None = None,
+        reply: Reply | None = None,
+    ) -> Done | Refusal:
+        """New content for the same publication: screened and decided as if it were new."""
+
+        async def gather(state: Any, context: Context) -> Plan | Refusal:
+            if state is None or not who.sees(state.account):
+                return Refusal("not_found")
+            account = await self.account(state.account)
+            if account is None or account.status != "active":
+                return Refusal("wrong_state", {"account": "closed"})
+            screening = self.screen(item, facts_of(account), publication, context.now)
+            command = publications.Revise(self._screened(screening), version)
+            return Plan(command, {account.id: account.version}, _blob(screening), (), screening)
+
+        return await self.carry_out(who, "publication", publication, gather, once=once, reply=reply)
+
+    async def act(
+        self,
+        who: Principal,
+        publication: str,
+        command: publications.Command,
+        once: Idempotency | None = None,
+        reply: Reply | None = None,
+    ) -> Done | Refusal:
+        """Claim, decide, contest or withdraw: commands that need nothing gathered."""
+
+        async def gather(state: Any, _: Context) -> Plan | Refusal:
+            if state is None or not who.sees(state.account):
+                return Refusal("not_found")
+            return Plan(command)
+
+        return await self.carry_out(who, "publication", publication, gather, once=once, reply=reply)
+
+    async def release(
+        self,
+        who: Principal,
+        publication: str,
+        *,
+        scheduled: bool = False,
+        once: Idempotency | None = None,
+        reply: Reply | None = None,
+    ) -> Done | Refusal:
+        """Publish, if every release check holds at this moment."""
+
+        async def gather(state: Any, context: Context) -> Plan | Refusal:
+            if state is None or not who.sees(state.account):
+                return Refusal("not_found")
+            account = await self.account(state.account)
+            if account is None:
+                return Refusal("not_found")
+            failed = await self._release_checks(state, account, context.now)
+            return Plan(publications.Release(failed, scheduled), {account.id: account.version})
+
+        return await self.carry_out(who, "publication", publication, gather, once=once, reply=reply)
+
+    async def _release_checks(
+        self, state: publications.Publication, account: accounts.Account, at: Micros
+    ) -> tuple[publications.FailedCheck, ...]:
+        """What no longer holds at the moment of publishing: account, revision, right, rules (requirements 3.4)."""
+        failed: list[publications.FailedCheck] = []
+        if account.status != "active":
+            failed.append(publications.FailedCheck("account"))
+        if state.approved_revision != state.revision:
+            failed.append(publications.FailedCheck("revision"))
+        item = await self.content(state.revision)
+        facts = facts_of(account)
+        action: Literal["publish", "repost"] = "repost" if item.origin == "repost" else "publish"
+        lapsed = self.policy.may(facts, item.category, action, at)
+        considered = set(state.approved_grounds)
+        if lapsed is not None and lapsed.ground not in considered:
+            failed.append(publications.FailedCheck("right", lapsed.ground, lapsed.facts))
+            considered.add(lapsed.ground)
+        verdict = self.screen(item, facts, state.id, at).verdict
+        for hit in verdict.hits:
+            if hit.ground not in considered and hit.given != "approve":
+                failed.append(publications.FailedCheck("rules", hit.ground, {"rule": hit.rule, "pack": hit.pack}))
+                considered.add(hit.ground)
+        failed += [publications.FailedCheck("rule_error", "", {"rule": each.rule}) for each in verdict.errors]
+        return tuple(failed)
+
+    async def fire(self, dossier: str, deadline: str) -> Done | Refusal:
+        """A deadline has come. Each fires once: its row goes away in the transaction that records what it did."""
+        if deadline == "release":
+            return await self.release(SYSTEM_DEADLINES, dossier, scheduled=True)
+        return await self.act(SYSTEM_DEADLINES, dossier, publications.Fire(deadline))
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    async def content(self, revision: str) -> Item:
+        """The content of a revision. Raises StoreCorrupt if it is missing or is not what its hash says."""
+        stored = await self.store.blob(bytes.fromhex(revision))
+        if stored is None or hashlib.sha256(stored).hexdigest() != revision:
+            raise StoreCorrupt(f"The content of revision {revision} is missing or changed.")
+        return _item_decoder.decode(stored)
+
+    async def publication(self, who: Principal, publication: str) -> publications.Publication | None:
+        """A publication's state, if it exists for this principal."""
+        row = await self.store.dossier(publication)
+        if row is None or row.kind != "publication" or not who.sees(row.account):
+            return None
+        state: publications.Publication = kinds.decode(row)
+        return state
+
+    async def screening_record(self, state: publications.Publication) -> tuple[list[Finding], Verdict]:
+        """The findings and the verdict on the present revision, as recorded."""
+        rows = await self.store.entries(state.id, state.screened - 1, 1)
+        if not rows:
+            raise StoreCorrupt(f"{state.id} has no entry {state.screened}.")
+        body = msgspec.json.decode(rows[0].body)
+        findings = msgspec.convert(body["findings"], list[Finding])
+        return findings, msgspec.convert(body["verdict"], Verdict)
+
+
+class Submission(NamedTuple):
+    """A publication as asked for."""
+
+    account: str
+    item: Item
+    schedule_at: Micros = 0
+    external_id: str = ""
+
+
+SYSTEM_START: Final = Principal("system:start", frozenset())
+SYSTEM_DEADLINES: Final = Principal("system:deadlines", frozenset())
+
+SILENT: Final = frozenset({"publication.claimed", "publication.unclaimed", "publication.claim_expired"})
+"""Entries that decide nothing: no webhook tells of them."""
+
+
+def event_body(event: str, row: EntryRow, state: publications.Publication) -> dict[str, Json]:
+    """What a webhook says: who and what, never the content (Standard Webhooks: type, timestamp, data)."""
+    return {
+        "type": event,
+        "timestamp": rfc3339(row.at),
+        "data": {
+            "id": state.id,
+            "account": state.account,
+            "external_id": state.external_id,
+            "status": state.status,
+            "version": state.version,
+            "revision": state.revision,
+            "live_revision": state.live_revision,
+            "grounds": list(state.grounds),
+            "blocked_by": list(state.blocked_by),
+            "automatic": state.automatic,
+            "entry": row.id,
+        },
+    }
+
+
+def rfc3339(at: Micros) -> str:
+    """An instant as RFC 3339 in UTC, with milliseconds."""
+    seconds, micros = divmod(at, 1_000_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{micros // 1_000:03d}Z"
+
+
+def facts_of(account: accounts.Account) -> AccountFacts:
+    """What rules may know of an account."""
+    return AccountFacts(
+        id=account.id, account_class=account.account_class, rights=account.rights, agreement=account.agreement
+    )
+
+
+def _again(remembered: Remembered, once: Idempotency) -> Done | Refusal:
+    if remembered.digest != once.digest:
+        return Refusal("idempotency_mismatch", {"key": once.key})
+    return Done(None, None, remembered.reply)
+
+
+def plainly(plan: Plan) -> Gather:
+    """Nothing need be gathered: the plan stands."""
+
+    async def gather(_: Any, __: Context) -> Plan | Refusal:
+        return plan
+
+    return gather
+
+
+def _blob(screening: Screening) -> tuple[tuple[bytes, bytes], ...]:
+    return ((bytes.fromhex(screening.revision), screening.content),)
+
+
+def _read(row: EntryRow, body: Mapping[str, Json]) -> Entry:
+    return Entry(row.seq, row.id, row.at, row.dossier, row.version, row.kind, row.actor, row.basis, body)
+
+
+def _without_quote(finding: Finding) -> Json:
+    kept: dict[str, Json] = msgspec.to_builtins(finding)
+    kept.pop("quote", None)
+    return kept

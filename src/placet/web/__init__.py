@@ -1,0 +1,1 @@
+"""HTTP: the API, the review desk and the public pages, over one service."""

@@ -1,0 +1,57 @@
+"""What the handlers work with: one Desk an application, reached through `desk_of(request)`."""
+
+import hashlib
+from typing import Any, NamedTuple
+
+import structlog
+from litestar import Request
+
+from placet.errors import BadInput
+from placet.metrics import Metrics
+from placet.model import Micros
+from placet.people import People
+from placet.recorder import Recorder
+from placet.service import Idempotency, Service
+from placet.settings import Settings
+from placet.store.contract import Store
+from placet.web.auth import Gate
+
+
+class Desk(NamedTuple):
+    """The parts of one running platform."""
+
+    settings: Settings
+    store: Store
+    service: Service
+    people: People
+    gate: Gate
+    recorder: Recorder
+    metrics: Metrics
+    log: structlog.stdlib.BoundLogger
+    demo: bool = False
+
+    def now(self) -> Micros:
+        """The service's clock."""
+        return self.service.clock()
+
+
+def desk_of(request: Request[Any, Any, Any]) -> Desk:
+    """The desk that serves this request."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+def idempotency(request: Request[Any, Any, Any], body: bytes) -> Idempotency | None:
+    """The Idempotency-Key with the digest of what is asked; None without one."""
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= 200 or not key.isascii() or not key.isprintable():
+        raise BadInput(code="bad_idempotency_key")
+    return Idempotency(key, digest_of(request, body))
+
+
+def digest_of(request: Request[Any, Any, Any], body: bytes) -> bytes:
+    """What makes two requests the same: method, path and body."""
+    return hashlib.sha256(b"\n".join((request.method.encode(), request.url.path.encode(), body))).digest()
+
