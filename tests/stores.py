@@ -1,4 +1,4 @@
-"""Real databases for tests, and the rows to put into them. Loaded as a plugin, so its fixtures are there for every test.
+"""Real databases for tests, and the rows to put into them. Loaded as a plugin: its fixtures are there for all.
 
 SQLite lives in the test's folder. PostgreSQL gets a database of its own for the session, emptied before each test and
 dropped at the end; PLACET_TEST_POSTGRES names the server. Where none answers, its tests are skipped and say so; with
@@ -13,9 +13,9 @@ import hashlib
 import os
 import secrets
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -31,6 +31,9 @@ NOON = 1_780_000_000_000_000
 """An instant for rows that need one, in microseconds."""
 
 
+T = TypeVar("T")
+
+
 class Backend(Protocol):
     """A database of one kind that any number of stores may be opened on."""
 
@@ -39,6 +42,9 @@ class Backend(Protocol):
 
     def store(self, *, serving: bool = True) -> Store:
         """A store, not yet open. On SQLite only one at a time may be `serving`."""
+
+    async def clear(self) -> None:
+        """Empty it; no store may be open."""
 
 
 class SqliteBackend:
@@ -51,6 +57,11 @@ class SqliteBackend:
     def store(self, *, serving: bool = True) -> SqliteStore:
         """See Backend.store."""
         return SqliteStore(self.path, serving=serving)
+
+    async def clear(self) -> None:
+        """See Backend.clear."""
+        for file in self.path.parent.glob(f"{self.path.name}*"):
+            file.unlink()
 
 
 class PostgresBackend:
@@ -73,11 +84,14 @@ class PostgresBackend:
             await connection.close()
 
     async def clear(self) -> None:
-        """Empty every table."""
-        tables = await self.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        names = [row[0] for row in tables if row[0] != "schema_version"]
-        if names:
-            await self.sql(f"TRUNCATE {', '.join(names)}")
+        """See Backend.clear. DELETE, since TRUNCATE makes new files for what are a few rows."""
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+            names = [row[0] for row in tables if row[0] != "schema_version"]
+            await connection.execute(";".join(["SELECT 1", *(f"DELETE FROM {name}" for name in names)]))
+        finally:
+            await connection.close()
 
 
 # --- fixtures ----------------------------------------------------------------------------------------------------
@@ -88,7 +102,7 @@ def postgres_database() -> Iterator[str]:
     """The address of a PostgreSQL database that is there for this session only."""
     name = f"placet_test_{secrets.token_hex(6)}"
     try:
-        asyncio.run(_on_server(f"CREATE DATABASE {name}"))
+        asyncio.run(_create(name))
     except (OSError, asyncpg.PostgresError) as problem:
         said = f"no PostgreSQL for tests at {urlsplit(SERVER).hostname}: {problem or type(problem).__name__}"
         if os.environ.get("CI") == "true":
@@ -129,6 +143,25 @@ async def neighbour(store: Store, backend: Backend) -> AsyncIterator[Store]:
     await opened.open()
     yield opened
     await opened.close()
+
+
+async def until(question: Callable[[], Awaitable[T]]) -> T:
+    """Ask until the answer is true; for what another process or session does in its own time."""
+    async with asyncio.timeout(10):
+        while True:
+            if answer := await question():
+                return answer
+            await asyncio.sleep(0.01)
+
+
+async def _create(name: str) -> None:
+    """Create a database whose own settings are as unlike our wishes as they may be: the store must stand them."""
+    try:
+        await _on_server(f"CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'und'")
+    except asyncpg.PostgresError:  # a server without ICU, or before version 15
+        await _on_server(f"CREATE DATABASE {name}")
+    for setting in ("default_transaction_isolation = 'serializable'", "synchronous_commit = off"):
+        await _on_server(f"ALTER DATABASE {name} SET {setting}")
 
 
 async def _on_server(statement: str) -> None:
@@ -224,7 +257,8 @@ async def write_until_killed(kind: str, place: str) -> None:
         names = [f"pub_{number:06}_{part}" for part in range(3)]
         await store.write([commit(name) for name in names])
         for name in names:
-            print(name, flush=True)
+            sys.stdout.write(f"{name}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import msgspec
 import structlog
@@ -52,9 +52,9 @@ def head_file_of(settings: Settings) -> Path:
     return settings.key_file.with_suffix(".head")
 
 
-def make_log(level: str, stream: IO[str] | None = None) -> structlog.stdlib.BoundLogger:
+def make_log(level: str, stream: TextIO | None = None) -> structlog.stdlib.BoundLogger:
     """Structured logs: one JSON object a line. Callers give ids, codes and counts; never content, never a name."""
-    return structlog.wrap_logger(
+    log: structlog.stdlib.BoundLogger = structlog.wrap_logger(
         structlog.PrintLogger(stream or sys.stderr),
         processors=[
             structlog.processors.add_log_level,
@@ -64,6 +64,7 @@ def make_log(level: str, stream: IO[str] | None = None) -> structlog.stdlib.Boun
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
     )
+    return log
 
 
 def _dumps(event: Any, **_: Any) -> str:

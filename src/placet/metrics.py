@@ -14,9 +14,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.entries = Counter("placet_entries", "Entries appended to the record.", ["kind"], registry=self.registry)
         self.requests = Counter("placet_requests", "HTTP requests.", ["method", "status"], registry=self.registry)
-        self.seconds = Histogram(
-            "placet_request_seconds", "Time to answer.", buckets=_SECONDS, registry=self.registry
-        )
+        self.seconds = Histogram("placet_request_seconds", "Time to answer.", buckets=_SECONDS, registry=self.registry)
         self.deadlines = Counter("placet_deadlines", "Deadlines fired.", ["kind"], registry=self.registry)
         self.late = Gauge("placet_deadline_lag_seconds", "How late the latest deadline fired.", registry=self.registry)
         self.deliveries = Counter("placet_deliveries", "Webhook attempts.", ["result"], registry=self.registry)

@@ -66,7 +66,9 @@ class People:
 
     # --- staff ---------------------------------------------------------------------------------------------------
 
-    async def add(self, who: Principal, name: str, roles: tuple[str, ...], *, founding: bool = False) -> Person | Refusal:
+    async def add(
+        self, who: Principal, name: str, roles: tuple[str, ...], *, founding: bool = False
+    ) -> Person | Refusal:
         """A new person. The name is unique; it never enters the record."""
         name = name.strip()
         if not name or len(name) > 80:

@@ -15,6 +15,7 @@ import msgspec
 from typeid import TypeID
 
 from placet import kinds
+from placet.clocks import ends
 from placet.errors import StoreCorrupt
 from placet.ledger.encode import canonical, commitment
 from placet.model import (
@@ -202,7 +203,7 @@ class Service:
             now=at,
             actor=who.id,
             permissions=who.permissions,
-            until={name: self.policy.clock_end(name, at) for name in _CLOCKS},
+            until={name: ends(self.policy, name, at) for name in _CLOCKS},
             grounds=(policy or self.policy).grounds,
         )
 
@@ -324,9 +325,7 @@ class Service:
             commitment=commitment(salt, body),
         )
 
-    def _deliveries(
-        self, kind: kinds.Kind, rows: Sequence[EntryRow], state: Any, at: Micros
-    ) -> tuple[Delivery, ...]:
+    def _deliveries(self, kind: kinds.Kind, rows: Sequence[EntryRow], state: Any, at: Micros) -> tuple[Delivery, ...]:
         """One message for each decision and endpoint, in the same transaction: never lost, never about nothing."""
         if not self.endpoints or kind.name != "publication":
             return ()

@@ -184,7 +184,7 @@ def _check_row(row: Setting, value: Any, where: str) -> None:
     fits: bool = isinstance(value, wanted)
     if not fits or (isinstance(value, bool) and not isinstance(row.default, bool)):
         raise SettingsError(f"{row.name} must be a {type(row.default).__name__}, not {value!r} (in {where}).")
-    if row.least is not None and value < row.least or row.most is not None and value > row.most:
+    if (row.least is not None and value < row.least) or (row.most is not None and value > row.most):
         raise SettingsError(f"{row.name} must be from {row.least} to {row.most}, not {value} (in {where}).")
     if row.name == "log_level" and value not in _LOG_LEVELS:
         raise SettingsError(f"log_level must be one of {', '.join(_LOG_LEVELS)} (in {where}).")

@@ -8,15 +8,15 @@ import hashlib
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
-from uuid import UUID
 
 import msgspec
 from typeid import TypeID
+from uuid_utils import UUID
 
 from placet import kinds
 from placet.errors import SettingsError, StoreCorrupt
 from placet.ledger.encode import canonical
-from placet.policy import Pack, Policy, load_pack, read_pack_folder
+from placet.policy import Pack, Policy, load_pack
 from placet.procedure import policy_record
 from placet.store.contract import Store
 
@@ -26,7 +26,7 @@ _MOST_KEPT: Final = 16
 def policy_id(digest: str) -> str:
     """The id of the dossier that records a policy: made from its digest, so that it is recorded once everywhere."""
     raw = hashlib.sha256(digest.encode()).digest()[:16]
-    return str(TypeID.from_uuid(UUID(bytes=raw, version=8), prefix="pak"))
+    return str(TypeID.from_uuid(UUID(bytes=raw), prefix="pak"))
 
 
 def archive(pack: Pack) -> tuple[bytes, bytes]:
@@ -41,17 +41,13 @@ def load_named(name: str) -> Pack:
     folder = Path(str(shipped)) if "/" not in name and shipped.is_dir() else Path(name)
     if not folder.is_dir():
         raise SettingsError(f"There is no rule pack {name!r}: neither shipped nor a folder.")
-    result = load_pack(read_pack_folder(folder))
-    if not isinstance(result, Pack):
-        listed = "\n".join(str(problem) for problem in result)
-        raise SettingsError(f"The pack {name!r} does not load:\n{listed}\n")
-    return result
+    return load_pack(folder).require()
 
 
 def load_policy(names: tuple[str, ...]) -> Policy:
     """The packs named by the settings, in force together."""
     if not names:
-        raise SettingsError("No rule pack is in force: set `packs`, for instance to [\"community\"].")
+        raise SettingsError('No rule pack is in force: set `packs`, for instance to ["community"].')
     return Policy([load_named(name) for name in names])
 
 
@@ -84,9 +80,9 @@ class Shelf:
             if content is None or hashlib.sha256(content).hexdigest() != name:
                 raise StoreCorrupt(f"The archive {name} of policy {digest} is missing or changed.")
             result = load_pack(msgspec.json.decode(content, type=dict[str, str]))
-            if not isinstance(result, Pack):
-                raise StoreCorrupt(f"An archived pack of policy {digest} no longer loads: {result[0]}")
-            packs.append(result)
+            if result.pack is None:
+                raise StoreCorrupt(f"An archived pack of policy {digest} no longer loads: {result.problems[0]}")
+            packs.append(result.pack)
         policy = Policy(packs)
         if policy.digest != digest:
             raise StoreCorrupt(f"The archives of policy {digest} give {policy.digest}.")

@@ -36,7 +36,7 @@ def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
 
 
-class TargetRefused(Exception):  # noqa: N818 - it says what happened
+class TargetRefused(Exception):
     """The address is inside: private, loopback, link-local or otherwise not of the public Internet."""
 
 
@@ -140,7 +140,7 @@ class Courier:
         seconds = self._settings.webhook_timeout_s
         limits = dict.fromkeys(("connect", "read", "write", "pool"), float(seconds))
         try:
-            headers = {
+            headers: dict[bytes | str, bytes | str] = {
                 "content-type": "application/json",
                 "user-agent": "placet",
                 "webhook-id": delivery.id,

@@ -69,7 +69,7 @@ def export_lines(
     for header in headers:
         yield header + b"\n"
     for tile in merkle.tiles(size):
-        yield tile_line(tile, read(tile.level, tile.index)[: tile.width * HASH_BYTES])
+        yield tile_line(tile, merkle.read_tile(read, tile))
     for seq, salt, body in bodies:
         yield body_line(seq, salt, body)
 

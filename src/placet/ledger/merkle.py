@@ -99,9 +99,7 @@ def _fold(hashes: Sequence[bytes]) -> bytes:
 
 def inclusion_proof(index: int, size: int, hashes: RangeHash) -> Proof:
     """The path from leaf `index` to the root of a tree of `size`, from the bottom up (RFC 6962 section 2.1.1)."""
-    if not 0 <= index < size:
-        raise LedgerShapeError(f"There is no leaf {index} in a tree of {size}.")
-    return tuple(hashes(start, end) for start, end in _path(index, 0, size))
+    return tuple(hashes(start, end) for start, end in _inclusion_ranges(index, size))
 
 
 def consistency_proof(old: int, size: int, hashes: RangeHash) -> Proof:
@@ -109,16 +107,12 @@ def consistency_proof(old: int, size: int, hashes: RangeHash) -> Proof:
 
     Empty when the sizes are equal or `old` is 0: every tree continues the empty one.
     """
-    if not 0 <= old <= size:
-        raise LedgerShapeError(f"A tree of {size} does not continue one of {old}.")
-    if old == 0:
-        return ()
-    return tuple(hashes(start, end) for start, end in _subproof(old, 0, size, known=True))
+    return tuple(hashes(start, end) for start, end in _consistency_ranges(old, size))
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
     """Whether the proof leads from this leaf hash, as leaf `index`, to the root (RFC 9162 section 2.1.3.2)."""
-    if not (0 <= index < size and _well_formed(proof)):
+    if not 0 <= index < size:
         return False
     node, last, result = index, size - 1, leaf
     for step in proof:
@@ -140,16 +134,11 @@ def verify_consistency(old: int, old_root: bytes, size: int, root: bytes, proof:
         return not proof and size >= 0 and old_root == EMPTY_ROOT
     if old == size:
         return not proof and old_root == root
-    if not (0 < old < size and _well_formed(proof)):
+    if not 0 < old < size:
         return False
     # The first hash is left out where it is the old root itself: where the old tree is one full subtree.
     path = (old_root, *proof) if old.bit_count() == 1 else tuple(proof)
     return bool(path) and _walk(old, size, path) == (old_root, root)
-
-
-def _well_formed(proof: Sequence[bytes]) -> bool:
-    """Whether every step is a hash: steps of other lengths could be cut differently into the same bytes."""
-    return all(len(step) == HASH_BYTES for step in proof)
 
 
 def _walk(old: int, size: int, path: Sequence[bytes]) -> tuple[bytes, bytes] | None:
@@ -169,6 +158,18 @@ def _walk(old: int, size: int, path: Sequence[bytes]) -> tuple[bytes, bytes] | N
             after = node_hash(after, step)
         node, last = node >> 1, last >> 1
     return (before, after) if last == 0 else None
+
+
+def _inclusion_ranges(index: int, size: int) -> Iterator[tuple[int, int]]:
+    if not 0 <= index < size:
+        raise LedgerShapeError(f"There is no leaf {index} in a tree of {size}.")
+    return _path(index, 0, size)
+
+
+def _consistency_ranges(old: int, size: int) -> Iterator[tuple[int, int]]:
+    if not 0 <= old <= size:
+        raise LedgerShapeError(f"A tree of {size} does not continue one of {old}.")
+    return _subproof(old, 0, size, known=True) if old else iter(())
 
 
 def _path(index: int, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -280,7 +281,7 @@ def grow(old: int, leaves: bytes, read: ReadTile) -> list[tuple[Tile, bytes]]:
     level, had, fresh = 0, old, leaves
     while fresh:
         first, kept = divmod(had, TILE_WIDTH)
-        hashes = (_read(read, Tile(level, first, kept)) if kept else b"") + fresh
+        hashes = (read_tile(read, Tile(level, first, kept)) if kept else b"") + fresh
         step = TILE_WIDTH * HASH_BYTES
         chunks = [hashes[at : at + step] for at in range(0, len(hashes), step)]
         stored += [(Tile(level, first + n, len(chunk) // HASH_BYTES), chunk) for n, chunk in enumerate(chunks)]
@@ -294,6 +295,14 @@ def full_root(hashes: bytes) -> bytes:
     while len(hashes) > HASH_BYTES:
         step = 2 * HASH_BYTES
         hashes = b"".join([_sha256(_NODE + hashes[at : at + step]).digest() for at in range(0, len(hashes), step)])
+    return hashes
+
+
+def read_tile(read: ReadTile, tile: Tile) -> bytes:
+    """The first `tile.width` hashes of a tile. Raises LedgerShapeError when it has fewer."""
+    hashes = read(tile.level, tile.index)[: tile.width * HASH_BYTES]
+    if len(hashes) != tile.width * HASH_BYTES:
+        raise LedgerShapeError(f"{tile_path(tile)} is needed, and only {len(hashes)} bytes of it are there.")
     return hashes
 
 
@@ -318,12 +327,12 @@ def tiles_for_root(size: int) -> frozenset[Tile]:
 
 def tiles_for_inclusion(index: int, size: int) -> frozenset[Tile]:
     """The tiles of a tree of `size` that an inclusion proof asks for."""
-    return _tiles_of(_path(index, 0, size), size)
+    return _tiles_of(_inclusion_ranges(index, size), size)
 
 
 def tiles_for_consistency(old: int, size: int) -> frozenset[Tile]:
     """The tiles of a tree of `size` that a consistency proof asks for."""
-    return _tiles_of(_subproof(old, 0, size, known=True) if old else [], size)
+    return _tiles_of(_consistency_ranges(old, size), size)
 
 
 def _tiles_of(ranges: Iterable[tuple[int, int]], size: int) -> frozenset[Tile]:
@@ -348,13 +357,5 @@ def _place(level: int, index: int) -> tuple[int, int, int, int]:
 
 def _subtree(read: ReadTile, level: int, index: int) -> bytes:
     tile_level, tile_index, first, count = _place(level, index)
-    hashes = _read(read, Tile(tile_level, tile_index, first + count))
+    hashes = read_tile(read, Tile(tile_level, tile_index, first + count))
     return full_root(hashes[first * HASH_BYTES :])
-
-
-def _read(read: ReadTile, tile: Tile) -> bytes:
-    """The first `tile.width` hashes of a tile. Raises LedgerShapeError when it has fewer."""
-    hashes = read(tile.level, tile.index)[: tile.width * HASH_BYTES]
-    if len(hashes) != tile.width * HASH_BYTES:
-        raise LedgerShapeError(f"{tile_path(tile)} is needed, and only {len(hashes)} bytes of it are there.")
-    return hashes

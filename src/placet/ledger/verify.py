@@ -10,6 +10,7 @@ import sys
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Final, Literal
@@ -179,11 +180,16 @@ class _Record:
         return len(self.seqs) == size and all(seq == place for place, seq in enumerate(self.seqs))
 
     def commitment_of(self, seq: int) -> bytes | None:
-        in_place = seq < len(self.seqs) and self.seqs[seq] == seq
-        if not in_place and seq not in self.seqs:
+        """The commitment in the header that claims this seq. To be asked when all headers are taken."""
+        place = seq if seq < len(self.seqs) and self.seqs[seq] == seq else self._places.get(seq)
+        if place is None:
             return None
-        place = seq if in_place else self.seqs.index(seq)
         return bytes(self.commitments[place * HASH_BYTES : (place + 1) * HASH_BYTES])
+
+    @cached_property
+    def _places(self) -> dict[int, int]:
+        """Where in the file each seq is claimed: for a file whose lines are not in their places."""
+        return {seq: place for place, seq in enumerate(self.seqs)}
 
 
 # --- reading -----------------------------------------------------------------------------------------------------
@@ -311,11 +317,10 @@ def _check_tree(leaves: bytes, given: Tiles, head: Checkpoint | None, size: int,
     """Compare the tree over the headers with the tiles and with the signed head; gives its root."""
     count = len(leaves) // HASH_BYTES
     computed, root = _tree(leaves)
-    comparable = head is not None and count == size
-    whole = comparable and head is not None and root == head.root
-    if comparable and head is not None and not whole:
-        problems.add("root_mismatch", f"The entries have another root than the signed {head.root.hex()}.")
-    _Comparison(computed, given, count).blame(problems, whole=whole)
+    signed = head.root if head is not None and count == size else None
+    if signed is not None and root != signed:
+        problems.add("root_mismatch", f"The entries have another root than the signed {signed.hex()}.")
+    _Comparison(computed, given, count).blame(problems, whole=root == signed)
     return root
 
 
@@ -348,7 +353,7 @@ class _Comparison:
         for level, places in sorted(self._differ.items()):
             for place in sorted(places):
                 index = place << merkle.TILE_HEIGHT * level
-                path = merkle.tile_path(Tile(level, place // merkle.TILE_WIDTH))
+                path = merkle.tile_path(merkle.Tile(level, place // merkle.TILE_WIDTH))
                 if whole or self._parent_agrees(level, place):
                     message = f"Hash {place % merkle.TILE_WIDTH} of {path} is not that of the headers, which are right."
                     problems.add("tile_changed", message, index)

@@ -1,1 +1,30 @@
-"""Policy: packs, rules and the verdicts that they give."""
+"""Policy: packs, rules and the verdicts that they give. docs/packs.md says how a pack is written.
+
+`load_pack` reads and checks a pack, `Policy` puts packs in force together; `placet.policy.cel` is the rule language.
+"""
+
+from placet.policy.environment import AccountFacts, requote, restore
+from placet.policy.evaluate import ClauseView, Denial, Explanation, Policy, say
+from placet.policy.pack import LoadResult, digest_of, load_pack, read_pack_folder
+from placet.policy.values import Case, Clock, Pack, Problem, Rule, Span
+
+__all__ = [
+    "AccountFacts",
+    "Case",
+    "ClauseView",
+    "Clock",
+    "Denial",
+    "Explanation",
+    "LoadResult",
+    "Pack",
+    "Policy",
+    "Problem",
+    "Rule",
+    "Span",
+    "digest_of",
+    "load_pack",
+    "read_pack_folder",
+    "requote",
+    "restore",
+    "say",
+]

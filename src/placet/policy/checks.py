@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any, Final
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from placet.model import Citation
 from placet.policy.cel import CelError, Program
@@ -63,7 +63,7 @@ def check_timezone(draft: Draft, pack: Pack) -> Iterator[Problem]:
     """The pack's dates need a timezone that the tz database knows."""
     try:
         ZoneInfo(pack.head.timezone)
-    except (OSError, ValueError):  # unknown names and names that are no names
+    except (OSError, ValueError, ZoneInfoNotFoundError):  # unknown names, and names that are no names
         hint = 'Name one of the tz database, such as "Asia/Shanghai".'
         message = f"The timezone {pack.head.timezone!r} is not known."
         yield draft.problem("bad-timezone", "pack.toml", ("timezone",), message, hint)
@@ -183,7 +183,7 @@ def check_in_force(draft: Draft, pack: Pack) -> Iterator[Problem]:
     instruments = {instrument.id: instrument for instrument in pack.instruments}
     grounds = {ground.id: ground for ground in pack.grounds}
     for index, rule in enumerate(pack.rules):
-        if rule.ground not in grounds:
+        if rule.ground not in grounds or (rule.until and rule.until <= rule.since):  # see the checks above
             continue
         cited = [instruments[cite.instrument] for cite in grounds[rule.ground].cites if cite.instrument in instruments]
         last = rule.until - timedelta(days=1) if rule.until else date.max

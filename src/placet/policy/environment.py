@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import field
+from msgspec.structs import replace
 
 from placet.model import Finding, Item, Json, Micros, Value
 from placet.policy.cel import BOOL, INT, STRING, Environment, Type, list_of, object_type
@@ -128,6 +129,11 @@ def restore(recorded: Mapping[str, Json], item: Item) -> dict[str, Json]:
     """Put the author's words back into recorded facts, so that the same rules can be evaluated again."""
     words = {"title": item.title, "body": item.body, "text": f"{item.title}\n{item.body}"}
     return {**recorded, "item": {**recorded.get("item", {}), **words}}
+
+
+def requote(findings: Iterable[Finding], item: Item) -> list[Finding]:
+    """Put the quotes back into recorded findings, from the revision that they were found in."""
+    return [replace(one, quote=getattr(item, one.field)[one.start : one.end]) for one in findings]
 
 
 class Seen:

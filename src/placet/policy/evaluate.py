@@ -9,7 +9,7 @@
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final, Literal, TypeVar
 
@@ -30,9 +30,19 @@ from placet.model import (
     Verdict,
 )
 from placet.policy.cel import CelRuntimeError, Program
-from placet.policy.compiled import MAX_DOUBT, Compiled, Group, compile_pack, covers, hoist, term_lists, timelines
+from placet.policy.compiled import (
+    MAX_DOUBT,
+    Compiled,
+    Group,
+    Labels,
+    compile_pack,
+    covers,
+    hoist,
+    term_lists,
+    timelines,
+)
 from placet.policy.environment import AccountFacts, FindingIndex, Seen, gather, leaves, pick
-from placet.policy.values import AccountClass, Case, Category, Clock, Evidence, InstrumentVersion, Pack, Right
+from placet.policy.values import AccountClass, Case, Category, Clock, Evidence, InstrumentVersion, Pack, Right, Rule
 from placet.screening import Lexicon, screen
 
 Action = Literal["publish", "repost"]
@@ -75,15 +85,54 @@ class Explanation(Value, frozen=True):
     """Instrument title, clause, summary."""
 
 
-class _Tally:
-    """What one evaluation has found so far."""
+class _Evaluation:
+    """One evaluation: what is asked about, and what has come of it so far."""
 
-    __slots__ = ("errors", "hits", "shadow")
+    __slots__ = ("dossier", "errors", "facts", "hits", "index", "labels", "shadow")
 
-    def __init__(self) -> None:
+    def __init__(self, facts: Mapping[str, Json], findings: Sequence[Finding], labels: Labels, dossier: str) -> None:
+        self.facts = facts
+        self.index = FindingIndex(findings)
+        self.labels = labels
+        self.dossier = dossier
         self.hits: list[RuleHit] = []
         self.shadow: list[RuleHit] = []
         self.errors: list[RuleError] = []
+
+    def run(self, group: Group) -> None:
+        """Run the rules of one pack, if its scope takes the act in."""
+        facts, seen = self.facts, Seen(group.pack, self.index, self.labels)
+        if group.scope is not None and not self._takes_in(group.pack, group.scope, seen):
+            return
+        for run, one in group.rules:
+            try:
+                if run(facts, seen):
+                    self._record(group.pack, one, seen)
+            except CelRuntimeError as error:
+                self._record_error(group.pack, one.rule, str(error))
+
+    def _takes_in(self, pack: str, scope: Program, seen: Seen) -> bool:
+        """Whether the pack applies at all; where that cannot be found out, its gates stay shut and the item is held."""
+        try:
+            return bool(scope(self.facts, seen))
+        except CelRuntimeError as error:
+            self.errors.append(RuleError(pack, "scope", str(error)))
+            return False
+
+    def _record(self, pack: str, one: Compiled, seen: Seen) -> None:
+        rule, given = one.rule, one.given
+        if RESTRICTIVENESS[given] > MAX_DOUBT and seen.best(one.program.lists) < SURE:
+            given = "hold"
+        why = one.program.why(self.facts, seen)
+        hit = RuleHit(pack, rule.id, rule.ground, rule.then, given, rule.mode, why)
+        (self.hits if _is_live(pack, rule, self.dossier) else self.shadow).append(hit)
+
+    def _record_error(self, pack: str, rule: Rule, error: str) -> None:
+        if _is_live(pack, rule, self.dossier):
+            self.errors.append(RuleError(pack, rule.id, error))
+        else:
+            hit = RuleHit(pack, rule.id, rule.ground, rule.then, "hold", rule.mode, (f"error: {error}",))
+            self.shadow.append(hit)
 
     def verdict(self, policy: str) -> Verdict:
         """Sum up: the most restrictive live rule wins, and an error means hold."""
@@ -94,6 +143,14 @@ class _Tally:
         return Verdict(outcome, tuple(self.hits), tuple(self.shadow), tuple(self.errors), policy)
 
 
+def _is_live(pack: str, rule: Rule, dossier: str) -> bool:
+    """Whether the rule counts for this dossier: a canary by the hash of both, never by chance."""
+    if rule.mode != "canary":
+        return rule.mode == "live"
+    digest = hashlib.sha256(f"{pack}/{rule.id}\n{dossier}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % 1_000_000 < rule.share_ppm
+
+
 class Policy:
     """The packs in force together, compiled once. Never changes after it is built, so threads may share it.
 
@@ -102,6 +159,8 @@ class Policy:
     """
 
     def __init__(self, packs: Sequence[Pack]) -> None:
+        if not packs:
+            raise SettingsError("No rule pack is in force, so that everything would be approved; name one.")
         self.packs: Final = tuple(sorted(packs, key=lambda pack: pack.id))
         _refuse_repeated("pack", (pack.id for pack in self.packs))
         _refuse_repeated("ground", (ground.id for pack in self.packs for ground in pack.grounds))
@@ -115,7 +174,7 @@ class Policy:
         self._scopes: Final = {name: pack.scope for name, pack in compiled.items()}
         self._timelines: Final = timelines(compiled.values())
         programs = [program for pack in compiled.values() for _, program in pack.programs()]
-        self.reads: Final = leaves(path for program in programs for path in program.reads)
+        self.reads: Final = leaves(path for program in programs for path in program.reads) | {"act.at"}
         specs, self._labels = hoist(compiled.values())
         self.lexicon: Final = Lexicon.build(term_lists(self.packs), specs)
 
@@ -131,17 +190,10 @@ class Policy:
         self, facts: Mapping[str, Json], findings: Sequence[Finding], dossier: str, on: str = "publication"
     ) -> Verdict:
         """Say what the rules in force at `act.at` make of the facts and findings."""
-        tally, index = _Tally(), FindingIndex(findings)
+        evaluation = _Evaluation(facts, findings, self._labels, dossier)
         for group in self._in_force(on, facts["act"]["at"]):
-            seen = Seen(group.pack, index, self._labels)
-            if group.scope is None or _in_scope(group.pack, group.scope, facts, seen, tally):
-                for run, one in group.rules:
-                    try:
-                        if run(facts, seen):
-                            _record(tally, group.pack, one, facts, seen, dossier)
-                    except CelRuntimeError as error:
-                        _record_error(tally, group.pack, one, str(error), dossier)
-        return tally.verdict(self.digest)
+            evaluation.run(group)
+        return evaluation.verdict(self.digest)
 
     def _in_force(self, on: str, at: Micros) -> tuple[Group, ...]:
         timeline = self._timelines.get(on)
@@ -211,44 +263,6 @@ def say(text: Text, language: str) -> str:
     return text.get(language) or text["en"]
 
 
-# --- one rule that fired -------------------------------------------------------------------------------------------
-
-
-def _record(tally: _Tally, pack: str, one: Compiled, facts: Mapping[str, Json], seen: Seen, dossier: str) -> None:
-    rule, given = one.rule, one.given
-    if RESTRICTIVENESS[given] > MAX_DOUBT and seen.best(one.program.lists) < SURE:
-        given = "hold"
-    why = one.program.why(facts, seen)
-    hit = RuleHit(pack, rule.id, rule.ground, rule.then, given, rule.mode, why)
-    (tally.hits if _is_live(pack, rule, dossier) else tally.shadow).append(hit)
-
-
-def _record_error(tally: _Tally, pack: str, one: Compiled, error: str, dossier: str) -> None:
-    rule = one.rule
-    if _is_live(pack, rule, dossier):
-        tally.errors.append(RuleError(pack, rule.id, error))
-    else:
-        hit = RuleHit(pack, rule.id, rule.ground, rule.then, "hold", rule.mode, (f"error: {error}",))
-        tally.shadow.append(hit)
-
-
-def _in_scope(pack: str, scope: Program, facts: Mapping[str, Json], seen: Seen, tally: _Tally) -> bool:
-    """Whether the pack applies at all; where that cannot be found out, its gates stay shut and the item is held."""
-    try:
-        return bool(scope(facts, seen))
-    except CelRuntimeError as error:
-        tally.errors.append(RuleError(pack, "scope", str(error)))
-        return False
-
-
-def _is_live(pack: str, rule: Rule, dossier: str) -> bool:
-    """Whether the rule counts for this dossier: a canary by the hash of both, never by chance."""
-    if rule.mode != "canary":
-        return rule.mode == "live"
-    digest = hashlib.sha256(f"{pack}/{rule.id}\n{dossier}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") % 1_000_000 < rule.share_ppm
-
-
 # --- rights --------------------------------------------------------------------------------------------------------
 
 _ORIGIN: Final[dict[Action, Literal["original", "repost"]]] = {"publish": "original", "repost": "repost"}
@@ -310,9 +324,17 @@ def _clocks(packs: Iterable[Pack]) -> dict[str, Clock]:
 
 def _clauses(packs: Iterable[Pack]) -> dict[Citation, ClauseView]:
     found: dict[Citation, ClauseView] = {}
-    for pack, one in ((pack, one) for pack in packs for one in pack.instruments):
+    for view in (view for pack in packs for view in _views(pack)):
+        if found.setdefault(view.cite, view) != view:
+            name = f"{view.cite.instrument} {view.cite.clause}"
+            raise SettingsError(f"Two packs in force describe {name} differently; correct one.")
+    return found
+
+
+def _views(pack: Pack) -> Iterator[ClauseView]:
+    for one in pack.instruments:
         for clause in one.clause:
-            view = ClauseView(
+            yield ClauseView(
                 cite=Citation(one.id, clause.id),
                 title=one.title,
                 issuer=one.issuer,
@@ -322,6 +344,3 @@ def _clauses(packs: Iterable[Pack]) -> dict[Citation, ClauseView]:
                 timezone=pack.head.timezone,
                 evidence=clause.evidence or one.evidence,
             )
-            if found.setdefault(view.cite, view) != view:
-                raise SettingsError(f"Two packs in force describe {one.id} {clause.id} differently; correct one.")
-    return found

@@ -79,6 +79,7 @@ class Lines:
             if not quote and (header := _HEADER.match(line)):
                 table = _table_path(header[2].split("."), array=header[1] == "[[", counts=counts)
                 self._at.setdefault(table, number)
+                self._at.setdefault(table[:1], number)
             elif not quote and (key := _KEY.match(line)):
                 self._at.setdefault((*table, *key[1].split(".")), number)
             quote = _still_open(line, quote)
@@ -140,7 +141,7 @@ class Draft:
 
 
 def _kind(file: str) -> str:
-    return file.split("/")[0]
+    return file.partition("/")[0]
 
 
 def check_file_names(draft: Draft) -> Iterator[Problem]:
@@ -177,7 +178,7 @@ def check_toml(draft: Draft) -> Iterator[Problem]:
     for name, text in draft.files.items():
         try:
             draft.data[name] = tomllib.loads(text, parse_float=Float)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # ValueError: also an integer of thousands of digits
             found = re.search(r"at line (\d+)", str(error))
             line = int(found[1]) if found else text.count("\n") + 1
             yield Problem("not-toml", name, line, f"The file is not valid TOML: {error}.", "See toml.io/en/v1.0.0.")

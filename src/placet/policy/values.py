@@ -14,7 +14,7 @@ from msgspec import Meta, field
 from placet.model import Citation, Ground, Item, Micros, Outcome, Text, Value
 
 Evidence = Literal["SEED", "TEXT", "PRESS", "DRAFT", "MEM", "HOUSE"]
-"""How well a clause's wording is known: read in full, from reports, from a draft, from memory; HOUSE for house rules."""
+"""How well a clause's wording is known: in full, from reports, from a draft, from memory; HOUSE marks house rules."""
 
 RuleMode = Literal["live", "shadow", "canary"]
 
@@ -89,7 +89,8 @@ class Span(NamedTuple):
 
 
 _DURATION: Final = re.compile(
-    r"P(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?"
+    r"P(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?",
+    re.ASCII,
 )
 
 
@@ -174,7 +175,7 @@ class Rule(Value, frozen=True):
 
 def parse_share(text: str) -> int | None:
     """Read "5%" or "0.25%" as parts per million; None unless it lies between 0 and 100 per cent, both excluded."""
-    match = re.fullmatch(r"(\d{1,2})(?:\.(\d{1,4}))?%", text)
+    match = re.fullmatch(r"(\d{1,2})(?:\.(\d{1,4}))?%", text, re.ASCII)
     if match is None:
         return None
     return int(match[1]) * 10_000 + int((match[2] or "").ljust(4, "0")) or None
@@ -236,7 +237,7 @@ class PackHead(Value, frozen=True):
 
 
 class Pack(Value, frozen=True):
-    """A rule pack that has passed its own checks and cases. `files` are its texts, from which it can be loaded again."""
+    """A rule pack that has passed its own checks and cases. `files` are its texts: it can be loaded from them again."""
 
     head: PackHead
     digest: str

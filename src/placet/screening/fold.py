@@ -15,6 +15,7 @@ character once. It is a function of the folded reading: texts that fold alike sq
 """
 
 import unicodedata
+from bisect import bisect_right
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -49,6 +50,7 @@ _UNSPACED: Final = (
     *((0x0E00, 0x0F00), (0x1000, 0x10A0), (0x1100, 0x1200), (0x1780, 0x1800), (0x2E80, 0xA4D0), (0xA960, 0xA980)),
     *((0xAC00, 0xD800), (0xF900, 0xFB00), (0xFE30, 0xFE50), (0x1AFF0, 0x1B300), (0x20000, 0x40000)),
 )
+_UNSPACED_EDGES: Final = [edge for block in _UNSPACED for edge in block]
 
 # Pairs from the confusables data of Unicode technical standard 39, written as "looks like this": "is drawn as these".
 # Lower case suffices: case is folded first.
@@ -209,7 +211,7 @@ def is_word(folded_char: str) -> bool:
 
 
 def _spaced(code: int) -> bool:
-    return code < 0x0E00 or (code <= 0x40000 and not any(first <= code < end for first, end in _UNSPACED))
+    return bisect_right(_UNSPACED_EDGES, code) % 2 == 0
 
 
 def is_invisible(char: str) -> bool:
@@ -255,4 +257,4 @@ class Buffer:
     def is_word(self, at: int) -> bool:
         """Whether a letter or digit of a script that puts spaces between words stands there in `raw`."""
         code = int(self.image[at])
-        return code != 0 and _spaced(code)
+        return 0 < code < 0x40000 and _spaced(code)  # beyond the planes of letters there is only the barrier

@@ -22,7 +22,8 @@ from placet.screening.fold import is_word, scalar
 from placet.screening.lists import HostList, LexiconError
 from placet.screening.patterns import compile_re2
 
-HINT: Final = r"://|[^\s.]\.[^\s.]|[0-9A-Za-z][。．｡][0-9A-Za-z]"
+_A: Final = "[0-9A-Za-z０-９Ａ-Ｚａ-ｚ]"
+HINT: Final = rf"://|[^\s.]\.[^\s.]|{_A}[。．｡]{_A}"
 """Matches wherever a plain text may hold a link, so that most texts need no closer reading."""
 
 SHORTENERS: Final = frozenset(
@@ -55,12 +56,12 @@ _FILE_ENDINGS: Final = frozenset(["md", "mov", "ps", "py", "rs", "sh", "so", "zi
 
 _DOTS: Final = "。．｡"
 _U: Final = r"[\pL\pN\pM_-]"
-_HOST: Final = rf"(?:{_U}*[0-9A-Za-z][{_DOTS}]|{_U}+\.)*{_U}+"
+_HOST: Final = rf"(?:{_U}*{_A}[{_DOTS}]|{_U}+\.)*{_U}+"
 _TAIL: Final = r"(?:[/?#\\][0-9A-Za-z._~:/?#\[\]@!$&'()*+,;=%|\\-]*)?"
 _URL: Final = compile_re2(
     rf'(?i:https?|ftps?|wss?)://((?:[^\s/?#\\<>"]{{0,256}}@)?(?:\[[0-9A-Fa-f:.]+\]|{_HOST})(?::\d{{1,5}})?){_TAIL}'
 )
-_BARE: Final = compile_re2(rf"((?:{_U}*[0-9A-Za-z][{_DOTS}]|{_U}+\.)+{_U}+)((?::\d{{1,5}})?{_TAIL})")
+_BARE: Final = compile_re2(rf"((?:{_U}*{_A}[{_DOTS}]|{_U}+\.)+{_U}+)((?::\d{{1,5}})?{_TAIL})")
 _MARKDOWN: Final = compile_re2(r"\[([^\[\]]*)\]\(\s*<?([^\s<>()]*(?:\([^\s<>()]*\)[^\s<>()]*)*)>?(?:\s[^)]*)?\)")
 _TAG: Final = compile_re2(r"""(?s)<!--.*?(?:-->|\z)|<(/?)([A-Za-z][^\s/>]*)((?:[^>"']|"[^"]*"|'[^']*')*)>?""")
 _ATTRIBUTE: Final = compile_re2(r"""([^\s"'>/=]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")

@@ -59,6 +59,7 @@ _ESCAPE: Final = r"\\[pP]\{[^}]*\}|\\[pP].|\\x\{[0-9A-Fa-f]+\}|\\."
 _OUTSIDE: Final = re.compile(rf"\\Q.*?(?:\\E|\Z)|{_ESCAPE}|\[\^?\]?|.", re.DOTALL)
 _IN_CLASS: Final = re.compile(rf"{_ESCAPE}|\[:[^\]]*:\]|.", re.DOTALL)
 _SPACE: Final = {r"\s": r"\t\n\f\r ", r"\S": r"\x00-\x08\x0b\x0e-\x1f!-\x{10ffff}", r"\v": r"\x0b"}
+_CASELESS_WORD: Final = r"\w\x{17f}\x{212a}"  # RE2 lets \w fold as well: the long s and the Kelvin sign belong to it
 
 # Blocks without cased letters, where (?i) changes nothing: ideographs and their punctuation; pictographs and beyond.
 _CASELESS: Final = (range(0x2E80, 0xA640), range(0x1F000, 0x110000))
@@ -72,14 +73,17 @@ def translate(regex: str) -> str:
     """An expression that matches, for Hyperscan, wherever `regex` matches for RE2. ValueError if none is known."""
     if "\x00" in regex:
         raise _Untranslatable("a NUL character would end the expression")
-    if re.search(r"\(\?[a-zA-Z]*i", regex):
+    if r"\B" in regex:
+        raise _Untranslatable(r"\B also matches between the bytes of one character")
+    caseless = re.search(r"\(\?[a-zA-Z]*i", regex) is not None
+    if caseless:
         _check_caseless(regex)
     out: list[str] = []
     in_class = False
     at = 0
     while at < len(regex):
         lexeme = _lexeme(regex, at, in_class)
-        out.append(_translated(lexeme, in_class))
+        out.append(_translated(lexeme, in_class, caseless))
         in_class = lexeme != "]" if in_class else lexeme.startswith("[")
         at += len(lexeme)
     return "".join(out)
@@ -91,31 +95,49 @@ def _lexeme(regex: str, at: int, in_class: bool) -> str:
     return match.group()
 
 
-def _translated(lexeme: str, in_class: bool) -> str:
+def _translated(lexeme: str, in_class: bool, caseless: bool) -> str:
     if lexeme in _SPACE:
         inner = _SPACE[lexeme]
     elif lexeme[:2] in (r"\p", r"\P"):
         inner = _property(lexeme)
+    elif lexeme == r"\w" and caseless:
+        if in_class:
+            raise _Untranslatable(r"\w in a class without regard to case")
+        inner = _CASELESS_WORD
     else:
         return lexeme
     return inner if in_class else f"[{inner}]"
 
 
 @cache
+def _every_character() -> bytes:
+    return "".join(map(chr, (*range(0xD800), *range(0xE000, 0x110000)))).encode()
+
+
+@cache
 def _property(name: str) -> str:
     r"""A Unicode property such as \p{Han} as ranges, read off RE2 itself: the engines' Unicode versions differ."""
-    every = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x110000))))
-    runs = (match.group() for match in compile_re2(f"{name}+").finditer(every))
-    ranges = [rf"\x{{{ord(run[0]):x}}}-\x{{{ord(run[-1]):x}}}" for run in runs]
+    every = _every_character()
+    spans = (match.span() for match in compile_re2(f"{name}+").finditer(every))
+    ends = ((_first(every[start : start + 4]), _last(every[end - 4 : end])) for start, end in spans)
+    ranges = [rf"\x{{{first:x}}}-\x{{{last:x}}}" for first, last in ends]
     if not ranges:
         raise _Untranslatable(f"{name} is empty")
     return "".join(ranges)
 
 
+def _first(data: bytes) -> int:
+    return ord(data.decode(errors="ignore")[0])
+
+
+def _last(data: bytes) -> int:
+    return ord(data.decode(errors="ignore")[-1])
+
+
 def _check_caseless(regex: str) -> None:
     """Under (?i) the engines fold ASCII alike, but know different Unicode versions for other scripts."""
-    if re.search(r"\\[pP]", regex):
-        raise _Untranslatable("a Unicode property without regard to case")
+    if re.search(r"\\[pP]|\[:", regex):
+        raise _Untranslatable("a named class without regard to case")
     escaped = [int(digits, 16) for digits in re.findall(r"\\x\{?([0-9A-Fa-f]+)", regex)]
     codes = [code for code in (*map(ord, regex), *escaped) if code > 0x7F]
     blocks = {next((block for block in _CASELESS if code in block), None) for code in codes}

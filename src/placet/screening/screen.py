@@ -105,10 +105,8 @@ def _screen(items: Sequence[Item], lexicon: Lexicon) -> list[list[Finding]]:
 
 def _add_terms(texts: Sequence[str], lexicon: Lexicon, found: dict[int, list[Finding]]) -> None:
     """One pass over all texts joined; BARRIER parts them, and no term holds it."""
-    raw = BARRIER + BARRIER.join(texts)
-    if raw.count(BARRIER) > len(texts):
-        raw = BARRIER + BARRIER.join([text.replace(BARRIER, REPLACEMENT) for text in texts])
-    buffer = Buffer(raw)
+    apart = [text.replace(BARRIER, REPLACEMENT) if BARRIER in text else text for text in texts]
+    buffer = Buffer(BARRIER + BARRIER.join(apart))
     candidates = lexicon.terms.candidates(buffer)
     if not candidates:
         return

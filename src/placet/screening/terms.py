@@ -39,13 +39,15 @@ _CLAUSE_BREAKS: Final = frozenset(
 class Entry:
     """One term of one list, prepared for a close look. Terms of a list that fold alike are one entry."""
 
-    __slots__ = ("_shape", "edges_kept", "exceptions", "folded", "key", "source", "written")
+    __slots__ = ("_shape", "begins_word", "edges_kept", "ends_word", "exceptions", "folded", "key", "source", "written")
 
     def __init__(self, source: TermList, folded: str, written: Iterable[str], image: Sequence[int]) -> None:
         self.source = source
         self.folded = folded
         self.written = tuple(sorted(set(written)))
         self.key = "".join(chr(code) for code, _ in groupby(code for code in image if code))
+        self.begins_word = is_word(folded[0])
+        self.ends_word = is_word(folded[-1])
         self.edges_kept = bool(image[0] and image[-1])
         self.exceptions: tuple[str, ...] = ()
         self._shape: tuple[Run, ...] | None = None
@@ -104,9 +106,9 @@ def _runs(buffer: Buffer, start: int, end: int) -> tuple[Run, ...]:
 
 def _stands_free(entry: Entry, buffer: Buffer, start: int, end: int) -> bool:
     """Whether a term of a script with spaces is a word of its own there: "class" holds no term "ass"."""
-    if is_word(entry.folded[0]) and _word_goes_on(buffer, start - 1, -1):
+    if entry.begins_word and _word_goes_on(buffer, start - 1, -1):
         return False
-    return not (is_word(entry.folded[-1]) and _word_goes_on(buffer, end, 1))
+    return not (entry.ends_word and _word_goes_on(buffer, end, 1))
 
 
 def _word_goes_on(buffer: Buffer, at: int, step: int) -> bool:

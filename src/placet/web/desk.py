@@ -15,6 +15,7 @@ from placet.service import Idempotency, Service
 from placet.settings import Settings
 from placet.store.contract import Store
 from placet.web.auth import Gate
+from placet.webhooks import Courier
 
 
 class Desk(NamedTuple):
@@ -26,6 +27,7 @@ class Desk(NamedTuple):
     people: People
     gate: Gate
     recorder: Recorder
+    courier: Courier
     metrics: Metrics
     log: structlog.stdlib.BoundLogger
     demo: bool = False
@@ -54,4 +56,3 @@ def idempotency(request: Request[Any, Any, Any], body: bytes) -> Idempotency | N
 def digest_of(request: Request[Any, Any, Any], body: bytes) -> bytes:
     """What makes two requests the same: method, path and body."""
     return hashlib.sha256(b"\n".join((request.method.encode(), request.url.path.encode(), body))).digest()
-

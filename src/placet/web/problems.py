@@ -75,5 +75,3 @@ def api_error(request: Request[Any, Any, Any], error: Exception) -> Response[byt
         request.app.state.log.error("request_failed", path=request.url.path, error=type(error).__name__, exc_info=error)
     facts = {**facts, "request": request.scope.get("placet_request_id", "")} if code == "internal" else facts
     return problem_response(code, detail, facts)
-
-

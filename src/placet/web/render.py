@@ -75,7 +75,10 @@ def disagreements(loaded: Mapping[str, Mapping[str, str]]) -> list[str]:
     """What keeps the tables from being one: keys that a language lacks, placeholders that differ, empty texts."""
     every = sorted(set().union(*loaded.values()))
     problems = [
-        f"{language} lacks {key}" for language, table in loaded.items() for key in every if not table.get(key, "").strip()
+        f"{language} lacks {key}"
+        for language, table in loaded.items()
+        for key in every
+        if not table.get(key, "").strip()
     ]
     for key in every:
         used = {language: sorted(_PLACEHOLDER.findall(table.get(key, ""))) for language, table in loaded.items()}

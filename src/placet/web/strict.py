@@ -112,5 +112,3 @@ class StrictRequest(Request[Any, Any, Any]):
         encoding = self.headers.get("content-encoding", "identity").lower()
         if sent != wanted or encoding != "identity":
             raise BadInput(code="wrong_media_type", facts={"expected": wanted, "got": sent or "nothing"})
-
-

@@ -418,6 +418,4 @@ def entry_out(row: EntryRow, *, names_staff: bool) -> EntryOut:
     actor = row.actor if names_staff or not row.actor.startswith("stf_") else "staff"
     basis = {"policy": row.basis.policy, "instant": rfc3339(row.basis.instant)}
     body = msgspec.json.decode(row.body) if row.body is not None else None
-    return EntryOut(
-        row.seq, row.id, rfc3339(row.at), row.version, row.kind, actor, basis, body, row.commitment.hex()
-    )
+    return EntryOut(row.seq, row.id, rfc3339(row.at), row.version, row.kind, actor, basis, body, row.commitment.hex())

@@ -4,7 +4,7 @@ import math
 import string
 from typing import Any, Final
 
-import re2  # type: ignore[import-untyped]  # the wheel carries no types
+import re2
 
 from placet.policy.cel.errors import CelRuntimeError
 from placet.policy.cel.runtime import INT_MAX, INT_MIN, UINT_MAX, Uint

@@ -5,10 +5,10 @@ from typing import Final
 from placet.policy.cel.check import Checked
 from placet.policy.cel.errors import CelError
 from placet.policy.cel.functions import SCAN
-from placet.policy.cel.nodes import Call, Macro, Node, children
+from placet.policy.cel.nodes import Call, ListLiteral, Macro, Node, children
 
 LIST_BOUND: Final = 100
-"""How many elements a macro is assumed to run over."""
+"""How many elements a macro is assumed to run over, unless they stand in the rule."""
 
 
 def count(checked: Checked, limit: int) -> dict[Node, int]:
@@ -26,13 +26,17 @@ def _count(checked: Checked, node: Node, limit: int, found: dict[Node, int]) -> 
         cost = _own(checked, node) + sum(below.values())
         if isinstance(node, Macro):
             over = below[node.over]
-            cost = 1 + over + LIST_BOUND * (cost - over)
+            cost = 1 + over + _turns(node.over) * (cost - over)
     if cost > limit:
         message = f"too costly: up to {cost} steps, where {limit} are allowed"
-        hint = f"a macro counts as {LIST_BOUND} turns; look into an inner list with 'in'"
+        hint = f"a macro over facts counts as {LIST_BOUND} turns; look into an inner list with 'in'"
         raise CelError(message, node.start, checked.source, hint, node.end - node.start)
     found[node] = cost
     return cost
+
+
+def _turns(over: Node) -> int:
+    return len(over.elements) if isinstance(over, ListLiteral) else LIST_BOUND
 
 
 def _own(checked: Checked, node: Node) -> int:

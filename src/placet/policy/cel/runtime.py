@@ -15,7 +15,7 @@ from placet.policy.cel.types import Kind, Type
 INT_MAX: Final = 2**63 - 1
 INT_MIN: Final = -(2**63)
 UINT_MAX: Final = 2**64 - 1
-MAX_SIZE: Final = 1_000_000
+MAX_SIZE: Final = 250_000
 """Longest string, bytes or list that `+` may make: a small rule cannot eat the memory by doubling a value."""
 MAX_COMPARED: Final = 10_000
 """Most parts that one `==` of lists or maps compares: values that share their parts are small, and endless to walk."""

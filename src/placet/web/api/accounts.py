@@ -69,9 +69,7 @@ async def listing(
     """Accounts, newest first; pages by cursor."""
     desk = desk_of(request)
     who = await desk.gate.bearer(request, "account.read")
-    query = Query(
-        kind="account", account=who.account, order="newest", after=read_cursor(cursor), limit=limit + 1
-    )
+    query = Query(kind="account", account=who.account, order="newest", after=read_cursor(cursor), limit=limit + 1)
     rows = await desk.store.page(query)
     last = rows[limit - 1] if len(rows) > limit else None
     following = None if last is None else write_cursor((last.opened_at, last.id))

@@ -49,13 +49,13 @@ async def checkpoint(request: StrictRequest) -> Response[str]:
     head = await desk_of(request).store.head()
     if head is None:
         return problem_response("not_found")  # type: ignore[return-value]
-    return Response(head.note, media_type="text/plain; charset=utf-8", headers={"cache-control": "no-cache"})
+    return Response(head.note, media_type="text/plain", headers={"cache-control": "no-cache"})
 
 
 @get("/ledger/key", summary="Verifier key", media_type="text/plain")
 async def key(request: StrictRequest) -> Response[str]:
     """The public key that heads are signed with (signed-note verifier key)."""
-    return Response(desk_of(request).recorder.vkey + "\n", media_type="text/plain; charset=utf-8")
+    return Response(desk_of(request).recorder.vkey + "\n", media_type="text/plain")
 
 
 @get("/ledger/tile/{path:path}", summary="Tile", media_type="application/octet-stream")

@@ -46,7 +46,11 @@ _STATUSES: Final = frozenset(
 
 EXAMPLE: Final = Example(
     summary="A post",
-    value={"account": "acc_01jd5c3q6qf0aradm5yxr1ky7k", "title": "Opening hours", "body": "We open at nine on Sundays."},
+    value={
+        "account": "acc_01jd5c3q6qf0aradm5yxr1ky7k",
+        "title": "Opening hours",
+        "body": "We open at nine on Sundays.",
+    },
 )
 
 
@@ -251,7 +255,9 @@ async def claim(request: StrictRequest, publication: str) -> Response[Publicatio
     return await _act(request, publication, "publication.claim", publications.Claim(), status=200)
 
 
-@post("/publications/{publication:str}/unclaim", status_code=200, summary="Give back", opt={"scope": "publication.claim"})
+@post(
+    "/publications/{publication:str}/unclaim", status_code=200, summary="Give back", opt={"scope": "publication.claim"}
+)
 async def unclaim(request: StrictRequest, publication: str) -> Response[PublicationOut]:
     """Give a claimed item back."""
     return await _act(request, publication, "publication.claim", publications.Unclaim(), status=200)
@@ -263,13 +269,17 @@ async def contest(request: StrictRequest, publication: str, data: ContestIn) -> 
     return await _act(request, publication, "publication.submit", publications.Contest(data.statement))
 
 
-@post("/publications/{publication:str}/withdraw", status_code=200, summary="Withdraw", opt={"scope": "publication.submit"})
+@post(
+    "/publications/{publication:str}/withdraw", status_code=200, summary="Withdraw", opt={"scope": "publication.submit"}
+)
 async def withdraw(request: StrictRequest, publication: str) -> Response[PublicationOut]:
     """The author takes it back."""
     return await _act(request, publication, "publication.submit", publications.Withdraw(), status=200)
 
 
-@post("/publications/{publication:str}/release", status_code=200, summary="Release", opt={"scope": "publication.release"})
+@post(
+    "/publications/{publication:str}/release", status_code=200, summary="Release", opt={"scope": "publication.release"}
+)
 async def release(request: StrictRequest, publication: str) -> Response[PublicationOut]:
     """Publish an approved item: the release checks run now; if one fails it is `blocked`, and says which."""
     desk = desk_of(request)

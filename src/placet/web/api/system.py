@@ -34,4 +34,4 @@ async def readyz(request: StrictRequest) -> Response[dict[str, Any]]:
 @get("/metrics", summary="Metrics", tags=["system"], media_type="text/plain")
 async def metrics(request: StrictRequest) -> Response[bytes]:
     """Prometheus metrics. Serve this address to your network only."""
-    return Response(desk_of(request).metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(desk_of(request).metrics.text(), media_type="text/plain; version=0.0.4")

@@ -1,0 +1,682 @@
+"""The command line: `placet`. Exit 0 when all is fine, 1 when trouble was found, 2 for misuse."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from placet import __version__, audit
+from placet.errors import CODES, PlacetError, SettingsError
+from placet.house import House, open_house
+from placet.ledger import verify as verifier
+from placet.model import Refusal
+from placet.people import SYSTEM_OPERATOR, Key, Person
+from placet.procedure.access import KEY_SCOPES, ROLES
+from placet.settings import Settings, load
+
+T = TypeVar("T")
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+staff_app = typer.Typer(no_args_is_help=True, help="People on the staff.")
+key_app = typer.Typer(no_args_is_help=True, help="Keys of programs.")
+webhook_app = typer.Typer(no_args_is_help=True, help="Webhook endpoints and their deliveries.")
+ledger_app = typer.Typer(no_args_is_help=True, help="The ledger: heads, proofs, export, verification.")
+app.add_typer(staff_app, name="staff")
+app.add_typer(key_app, name="key")
+app.add_typer(webhook_app, name="webhook")
+app.add_typer(ledger_app, name="ledger")
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+DataOption = Annotated[str | None, typer.Option("--data", help="The data folder.")]
+DatabaseOption = Annotated[str | None, typer.Option("--database", help="postgresql://… instead of SQLite.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one clear line, never a traceback."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except PlacetError as problem:
+        err.print(f"[bold red]placet:[/] {_escaped(str(problem))}")
+        sys.exit(2 if isinstance(problem, SettingsError) else 1)
+    except Exception as problem:
+        if hasattr(problem, "show") and hasattr(problem, "exit_code"):  # a usage error of the parser
+            problem.show()
+            sys.exit(2)
+        raise
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def _settings(**options: Any) -> Settings:
+    return load(options)
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[House]:
+    """The platform's parts for one command, beside a server that may be running."""
+    _check_initialised(settings)
+    async with open_house(settings, serving=False) as house:
+        yield house
+
+
+def _check_initialised(settings: Settings) -> None:
+    if not settings.key_file.exists():
+        raise SettingsError(f"{settings.folder} holds no platform yet: run placet init --data {settings.folder}.")
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+def _print(value: Any, text: str, *, as_json: bool) -> None:
+    """Print for a script or for a person."""
+    if as_json:
+        sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    else:
+        out.print(text, markup=False)
+
+
+def _refused(refusal: Refusal) -> NoReturn:
+    known = CODES[refusal.code]
+    facts = f" ({', '.join(f'{name}: {value}' for name, value in refusal.facts.items())})" if refusal.facts else ""
+    raise PlacetError(f"{known.title[:-1]}{facts}.", code=refusal.code)
+
+
+@asynccontextmanager
+async def _progress(label: str, *, quiet: bool) -> AsyncIterator[Callable[[int, int], None]]:
+    """A bar on a terminal, nothing elsewhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, disable=quiet or not err.is_terminal, transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
+
+
+# --- set-up and serving ------------------------------------------------------------------------------------------
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    out.print(__version__, markup=False)
+
+
+@app.command()
+def init(
+    data: DataOption = None,
+    database: DatabaseOption = None,
+    pack: Annotated[list[str] | None, typer.Option("--pack", help="A rule pack in force (repeat).")] = None,
+    origin: Annotated[str | None, typer.Option(help="Name of the ledger; never change it later.")] = None,
+    admin: Annotated[str, typer.Option(help="Name of the first admin.")] = "admin",
+    as_json: JsonOption = False,
+) -> None:
+    """Make a new platform: database, ledger key, first admin, first API key."""
+    settings = _settings(data=data, database=database, packs=pack, origin=origin)
+    made = _run(_init(settings, admin))
+    text = (
+        f"Placet is ready in {settings.folder}.\n\n"
+        f"  sign in (once)  {made['sign_in_link']}\n"
+        f"  API key         {made['api_key']}\n\n"
+        f"Both are shown only now. Start it with: placet serve --data {settings.folder}"
+    )
+    _print(made, text, as_json=as_json)
+
+
+async def _init(settings: Settings, admin: str) -> dict[str, Any]:
+    if settings.key_file.exists():
+        raise PlacetError(f"{settings.folder} already holds a platform.", code="wrong_state")
+    async with open_house(settings, serving=False, create_key=True) as house:
+        if await house.people.staff():
+            raise PlacetError("This database already holds a platform; give its ledger key.", code="wrong_state")
+        _write_settings(settings)
+        person = _ok(await house.people.add(SYSTEM_OPERATOR, admin, FIRST_ROLES, founding=True))
+        link = _ok(await house.people.link(SYSTEM_OPERATOR, person.id))
+        key, token = _ok(await house.people.add_key(SYSTEM_OPERATOR, "first key"))
+        await house.recorder.checkpoint()
+        return {
+            "data": str(settings.folder.resolve()),
+            "database": settings.database or "sqlite",
+            "admin": {"id": person.id, "name": person.name, "roles": list(person.roles)},
+            "key": key.id,
+            "api_key": token,
+            "sign_in_link": settings.base_url + link,
+            "ledger_key": house.recorder.vkey,
+        }
+
+
+FIRST_ROLES = ("admin", "lead")
+"""The first person must be able to do everything once: appoint others, and decide."""
+
+
+def _write_settings(settings: Settings) -> None:
+    """Keep what was chosen at the start, so that later commands need only the folder."""
+    lines = [f"packs = {json.dumps(list(settings.packs))}", f"origin = {json.dumps(settings.origin)}"]
+    if settings.database:
+        lines.append(f"database = {json.dumps(settings.database)}")
+    file = settings.folder / "placet.toml"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text("# docs/operations.md lists every setting.\n" + "\n".join(lines) + "\n", "utf-8")
+
+
+def _ok(result: Any) -> Any:
+    """The result, unless it is a refusal: that ends the command with its reason."""
+    if isinstance(result, Refusal):
+        _refused(result)
+    return result
+
+
+@app.command()
+def serve(
+    data: DataOption = None,
+    database: DatabaseOption = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+) -> None:
+    """Serve the API and the desk."""
+    from placet.web.server import serve as run
+
+    settings = _settings(data=data, database=database, host=host, port=port)
+    _check_initialised(settings)
+    run(settings, lambda house: _greet(house.settings))
+
+
+async def _greet(settings: Settings) -> None:
+    err.print(
+        f"Placet listens on http://{settings.host}:{settings.port}  (desk: {settings.base_url}/desk)", markup=False
+    )
+
+
+@app.command()
+def demo(
+    data: Annotated[str, typer.Option("--data", help="The data folder of the demo.")] = "./demo-data",
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+) -> None:
+    """Start the demo platform: made on the first start, with sample accounts and submissions."""
+    from placet.demo.platform import run_demo
+
+    run_demo(data=data, host=host, port=port)
+
+
+# --- checks ------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def screen(
+    file: Annotated[str, typer.Argument(help="JSON lines, or - for standard input.")],
+    pack: Annotated[list[str] | None, typer.Option("--pack", help="A rule pack to screen with (repeat).")] = None,
+    quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
+) -> None:
+    """Screen JSON lines: an item a line in, findings and verdict a line out. Nothing is recorded."""
+    from placet.screening_cli import screen_lines
+
+    settings = _settings(packs=pack)
+    bad = screen_lines(file, settings, quiet=quiet)
+    raise typer.Exit(1 if bad else 0)
+
+
+@app.command()
+def replay(data: DataOption = None, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """Derive every recorded verdict again and compare it, byte for byte."""
+
+    async def work() -> audit.Outcome:
+        async with (
+            _opened(_settings(data=data, database=database)) as house,
+            _progress("replaying", quiet=as_json) as bar,
+        ):
+            return await audit.replay(house.service, bar)
+
+    _report(_run(work()), "verdicts derived again", as_json=as_json)
+
+
+@app.command()
+def rebuild(
+    data: DataOption = None,
+    database: DatabaseOption = None,
+    repair: Annotated[bool, typer.Option(help="Write what the entries say where it differs.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Derive every state again from the entries and compare it with what is stored."""
+
+    async def work() -> audit.Outcome:
+        async with (
+            _opened(_settings(data=data, database=database)) as house,
+            _progress("rebuilding", quiet=as_json) as bar,
+        ):
+            return await audit.rebuild(house.store, repair=repair, progress=bar)
+
+    _report(_run(work()), "states derived again", as_json=as_json)
+
+
+def _report(outcome: audit.Outcome, what: str, *, as_json: bool) -> None:
+    value = {
+        "checked": outcome.checked,
+        "differences": [{"where": each.where, "what": each.what} for each in outcome.differences],
+    }
+    lines = [f"{outcome.checked} {what}, {len(outcome.differences)} differ."]
+    lines += [f"  {each.where}: {each.what}" for each in outcome.differences[:50]]
+    _print(value, "\n".join(lines), as_json=as_json)
+    if outcome.differences:
+        raise typer.Exit(1)
+
+
+# --- ledger ------------------------------------------------------------------------------------------------------
+
+
+@ledger_app.command("checkpoint")
+def ledger_checkpoint(data: DataOption = None, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """Sign a head over everything recorded so far, and print it."""
+
+    async def work() -> dict[str, Any]:
+        async with _opened(_settings(data=data, database=database)) as house:
+            head = await house.recorder.checkpoint()
+            if head is None:
+                raise PlacetError("The record is empty.", code="not_found")
+            return {"size": head.size, "root": head.root.hex(), "note": head.note, "vkey": house.recorder.vkey}
+
+    made = _run(work())
+    _print(made, made["note"].rstrip("\n"), as_json=as_json)
+
+
+@ledger_app.command("prove")
+def ledger_prove(
+    seq: Annotated[int, typer.Argument(help="The entry's number, from 0.")],
+    data: DataOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove that an entry is under the latest head."""
+
+    async def work() -> dict[str, Any]:
+        async with _opened(_settings(data=data, database=database)) as house:
+            proven = await house.recorder.prove(seq)
+            if proven is None:
+                raise PlacetError(f"No signed head covers entry {seq}.", code="not_found")
+            return {
+                "seq": seq,
+                "header": proven.header.decode(),
+                "leaf": proven.leaf.hex(),
+                "proof": [each.hex() for each in proven.proof],
+                "size": proven.head.size,
+                "root": proven.head.root.hex(),
+                "checkpoint": proven.head.note,
+                "verified": proven.verified,
+            }
+
+    found = _run(work())
+    steps = "\n".join(f"  {each}" for each in found["proof"])
+    text = f"{found['header']}\nleaf {found['leaf']}\n{steps}\nroot {found['root']} of {found['size']}\n"
+    _print(found, text + ("verified" if found["verified"] else "NOT VERIFIED"), as_json=as_json)
+    if not found["verified"]:
+        raise typer.Exit(1)
+
+
+@ledger_app.command("export")
+def ledger_export(
+    to: Annotated[str, typer.Option("--out", help="The file to write, or - for standard output.")] = "-",
+    bodies: Annotated[bool, typer.Option(help="Disclose the bodies too: they may hold what people wrote.")] = False,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Export the ledger for offline verification: headers, tiles and the signed head; no content."""
+
+    async def work() -> int:
+        async with (
+            _opened(_settings(data=data, database=database)) as house,
+            _progress("exporting", quiet=to == "-") as bar,
+        ):
+            lines = [line async for line in audit.export(house.store, house.recorder, bodies=bodies, progress=bar)]
+        _write_lines(to, lines)
+        return len(lines)
+
+    count = _run(work())
+    if to != "-":
+        err.print(f"{count} lines written to {to}.", markup=False)
+
+
+def _write_lines(to: str, lines: list[bytes]) -> None:
+    if to == "-":
+        sys.stdout.buffer.writelines(lines)
+        return
+    with Path(to).open("wb") as file:
+        file.writelines(lines)
+
+
+@ledger_app.command("verify")
+def ledger_verify(
+    file: Annotated[Path | None, typer.Argument(help="An export; without one, the database itself is checked.")] = None,
+    vkey: Annotated[str | None, typer.Option(help="The verifier key, from a source other than the file.")] = None,
+    known: Annotated[Path | None, typer.Option(help="A signed head that was seen before.")] = None,
+    data: DataOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify an export offline, or the database; names the first bad entry."""
+    seen = known.read_text("utf-8") if known else None
+    if file is not None:
+        try:
+            with file.open("rb") as lines:
+                report = verifier.verify(iter(lambda: lines.readline(verifier.MAX_LINE), b""), vkey, seen)
+        except OSError as problem:
+            raise SettingsError(f"{file} cannot be read: {problem.strerror}.") from problem
+    else:
+        report = _run(_verify_database(_settings(data=data, database=database), vkey, seen))
+    shown = {
+        "ok": report.ok,
+        "origin": report.origin,
+        "size": report.size,
+        "root": report.root,
+        "first_bad": report.first_bad,
+        "problems": [{"index": each.index, "code": each.code, "message": each.message} for each in report.problems],
+    }
+    _print(shown, verifier.render(report, trusted=vkey is not None).rstrip("\n"), as_json=as_json)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+async def _verify_database(settings: Settings, vkey: str | None, seen: str | None) -> verifier.Report:
+    async with _opened(settings) as house:
+        lines = [line async for line in audit.export(house.store, house.recorder, bodies=True)]
+        head = house.settings.key_file.with_suffix(".head")
+        seen = seen or (head.read_text("utf-8") if head.exists() else None)
+        return verifier.verify(lines, vkey or house.recorder.vkey, seen)
+
+
+@ledger_app.command("key")
+def ledger_key(data: DataOption = None, database: DatabaseOption = None) -> None:
+    """Print the public key that heads are signed with: publish it elsewhere too."""
+
+    async def work() -> str:
+        async with _opened(_settings(data=data, database=database)) as house:
+            return house.recorder.vkey
+
+    out.print(_run(work()), markup=False)
+
+
+# --- staff -------------------------------------------------------------------------------------------------------
+
+
+def _person_json(person: Person) -> dict[str, Any]:
+    return {"id": person.id, "name": person.name, "roles": list(person.roles), "ended": person.ended}
+
+
+def _check_roles(roles: list[str]) -> tuple[str, ...]:
+    if unknown := sorted(set(roles) - set(ROLES)):
+        raise typer.BadParameter(f"unknown role {', '.join(unknown)}; there are {', '.join(ROLES)}")
+    return tuple(dict.fromkeys(roles))
+
+
+@staff_app.command("add")
+def staff_add(
+    name: Annotated[str, typer.Argument(help="The person's name on the desk.")],
+    role: Annotated[list[str], typer.Option("--role", help=f"One of {', '.join(ROLES)} (repeat).")],
+    data: DataOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a person: prints a personal API token and a one-time sign-in link."""
+    roles = _check_roles(role)
+
+    async def work() -> dict[str, Any]:
+        async with _opened(_settings(data=data, database=database)) as house:
+            person = _ok(await house.people.add(SYSTEM_OPERATOR, name, roles))
+            link = _ok(await house.people.link(SYSTEM_OPERATOR, person.id))
+            token = await house.people.token(person.id)
+            return _person_json(person) | {"api_token": token, "sign_in_link": house.settings.base_url + link}
+
+    made = _run(work())
+    text = (
+        f"{made['name']} ({', '.join(made['roles'])}) is {made['id']}.\n\n"
+        f"  sign in (once)  {made['sign_in_link']}\n  API token       {made['api_token']}\n\nBoth are shown only now."
+    )
+    _print(made, text, as_json=as_json)
+
+
+@staff_app.command("link")
+def staff_link(
+    name: Annotated[str, typer.Argument(help="The person's name.")],
+    data: DataOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a new one-time sign-in link for a person."""
+
+    async def work() -> dict[str, Any]:
+        async with _opened(_settings(data=data, database=database)) as house:
+            person = await house.people.named(name)
+            link = _ok(await house.people.link(SYSTEM_OPERATOR, person.id))
+            return {"id": person.id, "name": person.name, "sign_in_link": house.settings.base_url + link}
+
+    made = _run(work())
+    _print(made, made["sign_in_link"], as_json=as_json)
+
+
+@staff_app.command("token")
+def staff_token(
+    name: Annotated[str, typer.Argument(help="The person's name.")],
+    data: DataOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a new personal API token; the old one stops to work."""
+
+    async def work() -> dict[str, Any]:
+        async with _opened(_settings(data=data, database=database)) as house:
+            person = await house.people.named(name)
+            return {"id": person.id, "name": person.name, "api_token": await house.people.token(person.id)}
+
+    made = _run(work())
+    _print(made, made["api_token"], as_json=as_json)
+
+
+@staff_app.command("list")
+def staff_list(data: DataOption = None, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """List the staff."""
+
+    async def work() -> list[Person]:
+        async with _opened(_settings(data=data, database=database)) as house:
+            return await house.people.staff()
+
+    people = _run(work())
+    lines = [f"{p.id}  {p.name}  {', '.join(p.roles)}{'  (left)' if p.ended else ''}" for p in people]
+    _print([_person_json(person) for person in people], "\n".join(lines) or "Nobody yet.", as_json=as_json)
+
+
+@staff_app.command("roles")
+def staff_roles(
+    name: Annotated[str, typer.Argument(help="The person's name.")],
+    role: Annotated[list[str], typer.Option("--role", help="The roles from now on (repeat).")],
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Give a person other roles."""
+    roles = _check_roles(role)
+
+    async def work() -> None:
+        async with _opened(_settings(data=data, database=database)) as house:
+            person = await house.people.named(name)
+            _ok(await house.people.change_roles(SYSTEM_OPERATOR, person.id, roles))
+
+    _run(work())
+
+
+@staff_app.command("end")
+def staff_end(
+    name: Annotated[str, typer.Argument(help="The person's name.")],
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """A person leaves: sessions, passkeys and tokens stop to work."""
+
+    async def work() -> None:
+        async with _opened(_settings(data=data, database=database)) as house:
+            person = await house.people.named(name)
+            _ok(await house.people.end(SYSTEM_OPERATOR, person.id))
+
+    _run(work())
+
+
+# --- keys --------------------------------------------------------------------------------------------------------
+
+
+def _key_json(key: Key) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "label": key.label,
+        "scopes": list(key.scopes),
+        "account": key.account,
+        "ended": key.ended,
+    }
+
+
+@key_app.command("add")
+def key_add(
+    label: Annotated[str, typer.Argument(help="What the key is for.")],
+    scope: Annotated[list[str] | None, typer.Option("--scope", help=f"Of {', '.join(KEY_SCOPES)} (repeat).")] = None,
+    account: Annotated[str, typer.Option(help="Bind the key to one account.")] = "",
+    data: DataOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an API key; it is shown once."""
+    if unknown := sorted(set(scope or ()) - set(KEY_SCOPES)):
+        raise typer.BadParameter(f"unknown scope {', '.join(unknown)}; there are {', '.join(KEY_SCOPES)}")
+
+    async def work() -> dict[str, Any]:
+        async with _opened(_settings(data=data, database=database)) as house:
+            scopes = tuple(scope) if scope else KEY_SCOPES
+            key, token = _ok(await house.people.add_key(SYSTEM_OPERATOR, label, scopes, account))
+            return _key_json(key) | {"api_key": token}
+
+    made = _run(work())
+    _print(made, f"{made['id']}\n{made['api_key']}", as_json=as_json)
+
+
+@key_app.command("list")
+def key_list(data: DataOption = None, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """List the keys."""
+
+    async def work() -> list[Key]:
+        async with _opened(_settings(data=data, database=database)) as house:
+            return await house.people.keys()
+
+    keys = _run(work())
+    lines = [f"{k.id}  {k.label}  {' '.join(k.scopes)}{'  (ended)' if k.ended else ''}" for k in keys]
+    _print([_key_json(key) for key in keys], "\n".join(lines) or "No keys yet.", as_json=as_json)
+
+
+@key_app.command("end")
+def key_end(
+    identity: Annotated[str, typer.Argument(help="The key's id: key_…")],
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Revoke a key."""
+
+    async def work() -> None:
+        async with _opened(_settings(data=data, database=database)) as house:
+            _ok(await house.people.end_key(SYSTEM_OPERATOR, identity))
+
+    _run(work())
+
+
+# --- webhooks ----------------------------------------------------------------------------------------------------
+
+
+@webhook_app.command("add")
+def webhook_add(
+    url: Annotated[str, typer.Argument(help="Where decisions are sent.")],
+    data: DataOption = None,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add an endpoint; its signing secret is shown once."""
+
+    async def work() -> dict[str, Any]:
+        async with _opened(_settings(data=data, database=database)) as house:
+            identity, secret = _ok(await house.people.add_webhook(SYSTEM_OPERATOR, url))
+            return {"id": identity, "url": url, "secret": secret}
+
+    made = _run(work())
+    _print(made, f"{made['id']}\n{made['secret']}", as_json=as_json)
+
+
+@webhook_app.command("list")
+def webhook_list(data: DataOption = None, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """List the endpoints."""
+
+    async def work() -> list[dict[str, Any]]:
+        async with _opened(_settings(data=data, database=database)) as house:
+            return [{"id": each.id, "url": url} for each, url in await house.people.webhooks()]
+
+    found = _run(work())
+    _print(found, "\n".join(f"{each['id']}  {each['url']}" for each in found) or "No endpoints.", as_json=as_json)
+
+
+@webhook_app.command("end")
+def webhook_end(
+    identity: Annotated[str, typer.Argument(help="The endpoint's id: whk_…")],
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Remove an endpoint."""
+
+    async def work() -> None:
+        async with _opened(_settings(data=data, database=database)) as house:
+            _ok(await house.people.end_webhook(SYSTEM_OPERATOR, identity))
+
+    _run(work())
+
+
+@webhook_app.command("dead")
+def webhook_dead(data: DataOption = None, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
+    """List dead letters: deliveries that were given up."""
+
+    async def work() -> list[dict[str, Any]]:
+        async with _opened(_settings(data=data, database=database)) as house:
+            return [
+                {"id": d.id, "endpoint": d.endpoint, "event": d.event, "dossier": d.dossier, "error": d.last_error}
+                for d in await house.store.deliveries("dead", limit=1_000)
+            ]
+
+    found = _run(work())
+    lines = [f"{d['id']}  {d['event']}  {d['dossier']}  {d['error']}" for d in found]
+    _print(found, "\n".join(lines) or "No dead letters.", as_json=as_json)
+    if found:
+        raise typer.Exit(1)
+
+
+@webhook_app.command("replay")
+def webhook_replay(
+    delivery: Annotated[str, typer.Argument(help="The delivery's id: dlv_…")],
+    data: DataOption = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Send a dead letter again."""
+
+    async def work() -> bool:
+        async with _opened(_settings(data=data, database=database)) as house:
+            return await house.courier.replay(delivery)
+
+    if not _run(work()):
+        raise PlacetError(f"There is no settled delivery {delivery}.", code="not_found")
+
+
+if __name__ == "__main__":
+    main()

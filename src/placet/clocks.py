@@ -1,0 +1,35 @@
+"""When a clock that starts now ends: hours are elapsed time, days and months follow the calendar of the pack's zone.
+
+Day periods exclude the first day and end at 24:00; a month period ends on the corresponding day or the month's last
+(Civil Code arts 200 to 204). Rolling over holidays needs a calendar of them and comes with the procedures that have legal day periods.
+"""
+
+from typing import Final
+
+from whenever import Instant, Time
+
+from placet.errors import SettingsError
+from placet.model import Micros
+from placet.policy import Policy
+
+_MIDNIGHT: Final = Time(0, 0)
+
+
+def ends(policy: Policy, name: str, start: Micros) -> Micros:
+    """The instant at which the clock `name`, started at `start`, ends. Raises SettingsError if no pack has the clock."""
+    for pack in policy.packs:
+        for clock in pack.clocks:
+            if clock.id != name:
+                continue
+            span = clock.span
+            if span.micros:
+                return start + span.micros
+            return _calendar_end(start, span.months, span.days, pack.head.timezone)
+    raise SettingsError(f"No pack in force has the clock {name!r}; the community pack shows how to write it.")
+
+
+def _calendar_end(start: Micros, months: int, days: int, zone: str) -> Micros:
+    first = Instant.from_timestamp_nanos(start * 1_000).to_tz(zone).date()
+    last = first.add(months=months, days=days)
+    end = last.add(days=1).at(_MIDNIGHT).assume_tz(zone)
+    return end.timestamp_nanos() // 1_000

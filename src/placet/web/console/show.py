@@ -1,0 +1,216 @@
+"""From states and entries to what the pages show."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from placet import kinds
+from placet.model import Citation, Finding, Item, Json, RuleHit
+from placet.policy import Policy, say
+from placet.procedure.account import Account
+from placet.procedure.publication import Publication
+from placet.service import rfc3339
+from placet.store.contract import EntryRow, Query, Store
+from placet.web.contexts import (
+    AccountCard,
+    ClauseRow,
+    FindingRow,
+    GroundChoice,
+    HitRow,
+    PublicationLink,
+    Segment,
+    TimelineRow,
+)
+
+_MOST_OF_A_STATUS: Final = 100
+_EXCERPT: Final = 160
+_STATUSES: Final = (
+    "held",
+    "approved",
+    "scheduled",
+    "released",
+    "blocked",
+    "returned",
+    "refused",
+    "taken_down",
+    "withdrawn",
+)
+
+
+# --- content -----------------------------------------------------------------------------------------------------
+
+
+def segments(text: str, field: str, findings: Sequence[Finding]) -> tuple[Segment, ...]:
+    """The text cut where findings begin and end; each run names the findings (from 1) that cover it."""
+    spans = [
+        (finding.start, finding.end, number)
+        for number, finding in enumerate(findings, 1)
+        if finding.field == field and finding.start < finding.end
+    ]
+    cuts = sorted({0, len(text), *(at for start, end, _ in spans for at in (start, end) if at <= len(text))})
+    return tuple(
+        Segment(text[start:end], tuple(n for first, last, n in spans if first <= start and end <= last))
+        for start, end in zip(cuts, cuts[1:], strict=False)
+    )
+
+
+def finding_rows(findings: Sequence[Finding], item: Item) -> tuple[FindingRow, ...]:
+    """The findings, numbered as in the marks."""
+    rows = []
+    for number, each in enumerate(findings, 1):
+        quote = getattr(item, each.field, "")[each.start : each.end][:200]
+        rows.append(FindingRow(number, each.detector, each.list, each.label, each.field, quote, each.view, each.score))
+    return tuple(rows)
+
+
+def title_of(item: Item) -> str:
+    """What to call an item in a list: its title, or the beginning of its body, on one line."""
+    return " ".join((item.title.strip() or item.body[:300]).split())[:80]
+
+
+def excerpt_of(item: Item) -> str:
+    """The beginning of the body, on one line."""
+    return " ".join(item.body[: _EXCERPT * 2].split())[:_EXCERPT]
+
+
+# --- policy ------------------------------------------------------------------------------------------------------
+
+
+def clause_row(policy: Policy, cite: Citation, language: str) -> ClauseRow:
+    """A clause in the reader's language."""
+    view = policy.clause(cite)
+    basis = "policy" if view.evidence == "HOUSE" else "law"
+    return ClauseRow(cite.instrument, say(view.title, language), cite.clause, say(view.summary, language), basis)
+
+
+def hit_row(policy: Policy, hit: RuleHit, language: str) -> HitRow:
+    """A rule that fired, explained."""
+    ground = policy.grounds.get(hit.ground)
+    title, reason, remedy = hit.ground, "", ""
+    if ground is not None:
+        title, reason, remedy = (say(text, language) for text in (ground.title, ground.reason, ground.remedy))
+    cites = () if ground is None else ground.cites
+    return HitRow(
+        rule=hit.rule,
+        pack=hit.pack,
+        ground=hit.ground,
+        title=title,
+        reason=reason,
+        remedy=remedy,
+        asked=hit.asked,
+        given=hit.given,
+        mode=hit.mode,
+        why=hit.why,
+        clauses=tuple(clause_row(policy, cite, language) for cite in cites),
+    )
+
+
+def ground_title(policy: Policy, ground: str, language: str) -> str:
+    """A ground's title, or its id where the policy does not know it."""
+    known = policy.grounds.get(ground)
+    return say(known.title, language) if known else ground
+
+
+def ground_choices(policy: Policy, suggested: Iterable[str], language: str) -> tuple[GroundChoice, ...]:
+    """The grounds that a decision may rest on, those that fired first."""
+    fired = set(suggested)
+    choices = [
+        GroundChoice(
+            id=ground.id,
+            title=say(ground.title, language),
+            reason=say(ground.reason, language),
+            cites=", ".join(f"{cite.instrument} {cite.clause}" for cite in ground.cites),
+            needs_law=ground.needs_law,
+            suggested=ground.id in fired,
+        )
+        for ground in policy.grounds.values()
+    ]
+    return tuple(sorted(choices, key=lambda choice: not choice.suggested))
+
+
+# --- accounts ----------------------------------------------------------------------------------------------------
+
+
+async def account_card(store: Store, account: Account, policy: Policy, language: str) -> AccountCard:
+    """An account with how many publications it has of each status."""
+    counts = []
+    for status in _STATUSES:
+        query = Query(kind="publication", account=account.id, status=status)
+        if count := await store.count(query, _MOST_OF_A_STATUS):
+            counts.append((status, count))
+    kind = policy.classes.get(account.account_class)
+    return AccountCard(
+        id=account.id,
+        name=account.display_name or account.id,
+        account_class=account.account_class,
+        class_title=say(kind.title, language) if kind else account.account_class,
+        rights=account.rights,
+        agreement=account.agreement,
+        status=account.status,
+        opened_at=account.opened_at,
+        counts=tuple(counts),
+    )
+
+
+async def publication_links(service: Any, query: Query) -> tuple[PublicationLink, ...]:
+    """Publications for a list, with the titles of their present content."""
+    found = []
+    for row in await service.store.page(query):
+        state: Publication = kinds.decode(row)
+        item = await service.content(state.revision)
+        found.append(PublicationLink(state.id, title_of(item), state.status, state.category, state.submitted_at))
+    return tuple(found)
+
+
+# --- the record --------------------------------------------------------------------------------------------------
+
+_PLAIN: Final = ("facts", "reason", "changes", "law", "statement", "basis", "agreement", "display_name", "class")
+_INSTANTS: Final = ("until", "held_until", "schedule_at")
+_CODES: Final = ("outcome", "why", "level", "choice")
+
+
+def timeline(
+    rows: Sequence[EntryRow], names: Mapping[str, str], policy: Policy, language: str, covered: int
+) -> tuple[TimelineRow, ...]:
+    """A dossier's entries for reading, the newest last."""
+    return tuple(
+        TimelineRow(
+            seq=row.seq,
+            at=row.at,
+            kind=row.kind,
+            actor=actor_of(row.actor, names),
+            details=_details(row, policy, language),
+            proof=f"/desk/ledger/{row.seq}" if row.seq < covered else "",
+        )
+        for row in rows
+    )
+
+
+def actor_of(actor: str, names: Mapping[str, str]) -> str:
+    """How to call who acted: a name, a label, or a message key."""
+    return "actor.system" if actor.startswith("system:") else names.get(actor, actor)
+
+
+def _details(row: EntryRow, policy: Policy, language: str) -> tuple[tuple[str, str], ...]:
+    if row.body is None:
+        return (("field.erased", ""),)
+    body: dict[str, Json] = msgspec.json.decode(row.body)
+    found: list[tuple[str, str]] = []
+    for name in _CODES:
+        if body.get(name):
+            found.append((f"field.{name}", str(body[name])))
+    grounds = [body["ground"]] if body.get("ground") else body.get("grounds") or []
+    found += [("field.ground", ground_title(policy, ground, language)) for ground in grounds]
+    for failed in body.get("failed") or []:
+        found.append(("field.failed", failed["check"]))
+    for name in _PLAIN:
+        if isinstance(body.get(name), str) and body[name]:
+            found.append((f"field.{name}", body[name]))
+    for name in ("rights", "grants"):
+        if body.get(name):
+            found.append((f"field.{name}", ", ".join(body[name])))
+    found += [(f"field.{name}", rfc3339(body[name])) for name in _INSTANTS if body.get(name)]
+    if body.get("revision"):
+        found.append(("field.revision", str(body["revision"])[:16]))
+    return tuple(found)

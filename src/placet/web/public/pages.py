@@ -1,0 +1,147 @@
+"""Home, the rules in force, the API in words."""
+
+from typing import Any, Final
+
+import msgspec
+from litestar import Response, get
+
+from placet.errors import CODES
+from placet.policy import Pack, Policy, say
+from placet.web.console.show import clause_row
+from placet.web.contexts import ApiOperation, ApiPage, HomePage, PackCard, RuleRow, RulesPage
+from placet.web.strict import StrictRequest
+from placet.web.visit import visit
+
+
+@get("/", include_in_schema=False)
+async def home_page(request: StrictRequest) -> Response[str]:
+    """What this place is, and which rules are in force."""
+    here = await visit(request)
+    desk = here.desk
+    packs = tuple(_pack_card(pack, here.language) for pack in desk.service.policy.packs)
+    return here.page(HomePage(here.chrome(), packs, desk.recorder.origin, await desk.store.size()))
+
+
+def _pack_card(pack: Pack, language: str) -> PackCard:
+    head = pack.head
+    title, summary = say(head.title, language), say(head.summary, language)
+    return PackCard(head.id, head.version, pack.digest, title, summary, len(pack.rules))
+
+
+@get("/rules", include_in_schema=False)
+async def rules_page(request: StrictRequest) -> Response[str]:
+    """What is restricted here, on which clause, and what one can do: for everybody (PA21 art 6(2))."""
+    here = await visit(request)
+    policy = here.desk.service.policy
+    page = RulesPage(
+        chrome=here.chrome(),
+        packs=tuple(_pack_card(pack, here.language) for pack in policy.packs),
+        rules=tuple(_rule_rows(policy, here.language)),
+        clocks=tuple(_clocks(policy, here.language)),
+        policy=policy.digest,
+    )
+    return here.page(page)
+
+
+def _rule_rows(policy: Policy, language: str) -> list[RuleRow]:
+    rows = []
+    for pack in policy.packs:
+        for rule in pack.rules:
+            ground = policy.grounds.get(rule.ground)
+            rows.append(
+                RuleRow(
+                    id=rule.id,
+                    pack=pack.id,
+                    when=rule.when,
+                    then=rule.then,
+                    mode=rule.mode,
+                    since=rule.since.isoformat(),
+                    ground=rule.ground,
+                    title=say(ground.title, language) if ground else rule.id,
+                    reason=say(ground.reason, language) if ground else "",
+                    remedy=say(ground.remedy, language) if ground else "",
+                    clauses=tuple(clause_row(policy, cite, language) for cite in (ground.cites if ground else ())),
+                )
+            )
+    return rows
+
+
+def _clocks(policy: Policy, language: str) -> list[tuple[str, str, str, str]]:
+    return [
+        (
+            say(clock.title, language),
+            clock.duration,
+            "law" if clock.basis == "legal" else "policy",
+            f"{clock.cite.instrument} {clock.cite.clause}" if clock.cite else "",
+        )
+        for clock in policy.clocks.values()
+    ]
+
+
+_GROUPS: Final = ("publications", "accounts", "ledger", "system")
+
+
+@get("/api", include_in_schema=False)
+async def api_page(request: StrictRequest) -> Response[str]:
+    """The API in words and examples, from the same description as /v1/openapi.json."""
+    here = await visit(request)
+    schema = request.app.openapi_schema.to_schema()
+    groups = tuple((group, tuple(_operations(schema, group))) for group in _GROUPS)
+    codes = tuple((code, known.status, known.title, known.next_step) for code, known in CODES.items())
+    return here.page(ApiPage(here.chrome(), groups, here.desk.settings.base_url, codes))
+
+
+def _operations(schema: dict[str, Any], group: str) -> list[ApiOperation]:
+    found = []
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            if group in operation.get("tags", ()):
+                found.append(_operation(schema, path, method, operation))
+    return found
+
+
+def _operation(schema: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> ApiOperation:
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    example = _example(schema, content.get("schema", {}), 0) if content else None
+    responses = tuple((status, response.get("description", "")) for status, response in operation["responses"].items())
+    return ApiOperation(
+        method=method.upper(),
+        path=path,
+        summary=operation.get("summary", ""),
+        description=operation.get("description", ""),
+        scope=operation.get("x-scope", ""),
+        request="" if example is None else msgspec.json.format(msgspec.json.encode(example), indent=2).decode(),
+        responses=responses,
+    )
+
+
+def _example(schema: dict[str, Any], node: dict[str, Any], depth: int) -> Any:
+    """An example value of a JSON schema: defaults and first choices, enough to show the shape."""
+    if depth > 6:
+        return None
+    if "$ref" in node:
+        name = node["$ref"].rpartition("/")[2]
+        return _example(schema, schema["components"]["schemas"].get(name, {}), depth + 1)
+    if "default" in node and node["default"] not in ({}, []):
+        return node["default"]
+    if "enum" in node:
+        return node["enum"][0]
+    for choice in ("oneOf", "anyOf", "allOf"):
+        if choice in node:
+            return _example(schema, node[choice][0], depth + 1)
+    match node.get("type"):
+        case "object":
+            return {name: _example(schema, each, depth + 1) for name, each in node.get("properties", {}).items()}
+        case "array":
+            return []
+        case "integer" | "number":
+            return node.get("minimum", 0)
+        case "boolean":
+            return False
+        case "string" if node.get("format") == "date-time":
+            return "2027-01-01T09:00:00+08:00"
+        case _:
+            return ""
+
+
+HANDLERS = [home_page, rules_page, api_page]

@@ -1,0 +1,79 @@
+"""Running the application with uvicorn in this process, until a signal ends it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import structlog
+import uvicorn
+
+from placet.errors import PlacetError
+from placet.house import House, open_house
+from placet.settings import Settings
+from placet.web.app import asgi, create_app
+
+GRACE_S = 10
+"""Seconds that running requests are given to end when the server is stopped."""
+
+
+def serve(
+    settings: Settings,
+    ready: Callable[[House], Awaitable[None]],
+    *,
+    demo: bool = False,
+    log: structlog.stdlib.BoundLogger | None = None,
+) -> None:
+    """Open the house, serve it, close it. `ready` is called when the address answers."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings, ready, demo=demo, log=log))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Uvloop where it is installed: it is not, on Windows."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _serve(
+    settings: Settings,
+    ready: Callable[[House], Awaitable[None]],
+    *,
+    demo: bool,
+    log: structlog.stdlib.BoundLogger | None,
+) -> None:
+    async with open_house(settings, serving=True, log=log) as house, running(house, demo=demo) as server:
+        await ready(house)
+        while not server.should_exit and not server.force_exit:
+            await asyncio.sleep(0.1)
+
+
+@contextlib.asynccontextmanager
+async def running(house: House, *, demo: bool = False) -> AsyncIterator[uvicorn.Server]:
+    """The application of an open house, answering on its address while inside."""
+    settings = house.settings
+    config = uvicorn.Config(
+        asgi(create_app(house, demo=demo)),
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=30,
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve(), name="http")
+    try:
+        while not server.started:
+            if task.done():
+                raise PlacetError(f"Cannot listen on {settings.host}:{settings.port}: is it in use?", code="settings")
+            await asyncio.sleep(0.02)
+        yield server
+    finally:
+        server.should_exit = True
+        with contextlib.suppress(SystemExit):
+            await task
