@@ -224,8 +224,15 @@ def item(language: str, **changes: Any) -> c.ItemPage:
         category="general",
         category_title="",
         origin="repost",
-        source=(("field.source_name", "湖滨邻里"), ("field.source_author", ""), ("field.source_url", "https://h.example/7")),
-        media=(("image", "https://media.example/washer.jpg", "银色洗衣机，门上有一道划痕"), ("image", "https://m.example/2", "")),
+        source=(
+            ("field.source_name", "湖滨邻里"),
+            ("field.source_author", ""),
+            ("field.source_url", "https://h.example/7"),
+        ),
+        media=(
+            ("image", "https://media.example/washer.jpg", "银色洗衣机，门上有一道划痕"),
+            ("image", "https://m.example/2", ""),
+        ),
         external_id="demo-0117",
         revision=digest("revision"),
         revisions=2,
@@ -256,10 +263,28 @@ def item(language: str, **changes: Any) -> c.ItemPage:
 def queue_rows(language: str) -> tuple[c.QueueRow, ...]:
     w = words(language)
     texts = (
-        ("要的私加，平台聊天容易被吞消息", "婴儿车处理：八成新，轮子顺，面交或者寄都可以。", "verdict", -2 * DAY, "review"),
-        ("Your fare refund is waiting", "Dear passenger, you have been overcharged 46.00. Confirm your card number.", "escalated", -40 * MINUTE, "lead"),
+        (
+            "要的私加，平台聊天容易被吞消息",
+            "婴儿车处理：八成新，轮子顺，面交或者寄都可以。",
+            "verdict",
+            -2 * DAY,
+            "review",
+        ),
+        (
+            "Your fare refund is waiting",
+            "Dear passenger, you have been overcharged 46.00. Confirm your card number.",
+            "escalated",
+            -40 * MINUTE,
+            "lead",
+        ),
         ("換季衣服整袋出", "整袋兩百，不挑。這裡只能放九張照片，太少了。", "verdict", 50 * MINUTE, "review"),
-        ("Repost: how other cities paint their trams, and what that says about the people who wait for them in the rain", "Green for hills, blue for harbours.", "contested", 3 * HOUR, "lead"),
+        (
+            "Repost: how other cities paint their trams, and what that says about the people who wait for them in the rain",
+            "Green for hills, blue for harbours.",
+            "contested",
+            3 * HOUR,
+            "lead",
+        ),
         ("", "🍜🍜🍜🔥🥢", "verdict", 20 * HOUR, "review"),
         ("السوق القديم", "كل خميس من السابعة صباحا", "overdue", 30 * HOUR, "lead"),
         ("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "verdict", 3 * DAY, "review"),
@@ -288,7 +313,13 @@ def queue_rows(language: str) -> tuple[c.QueueRow, ...]:
 
 
 def ledger(language: str, **changes: Any) -> c.LedgerPage:
-    kinds = ("publication.released", "publication.approved", "staff.passkey_added", "account.rights_set", "policy.recorded")
+    kinds = (
+        "publication.released",
+        "publication.approved",
+        "staff.passkey_added",
+        "account.rights_set",
+        "policy.recorded",
+    )
     note = f"desk.example/log\n4120\n{digest('root')[:43]}=\n\n— desk.example/log {digest('sig')}\n"
     base = c.LedgerPage(
         chrome=chrome(language, "/desk/ledger"),
@@ -300,7 +331,9 @@ def ledger(language: str, **changes: Any) -> c.LedgerPage:
         at=NOW - 40_000_000,
         note=note,
         rows=tuple(
-            c.LedgerRow(4122 - n, NOW - n * 7 * MINUTE, kinds[n % 5], PUBLICATION, "Ada" if n % 3 else "actor.system", n > 1)
+            c.LedgerRow(
+                4122 - n, NOW - n * 7 * MINUTE, kinds[n % 5], PUBLICATION, "Ada" if n % 3 else "actor.system", n > 1
+            )
             for n in range(9)
         ),
         older="/desk/ledger?before=4113",
@@ -373,25 +406,46 @@ def rules(language: str) -> c.RulesPage:
         clauses=clauses(language)[:1],
     )
     mine = msgspec.structs.replace(
-        row, id="solicitation", pack="community", then="hold", mode="shadow", title=w["ground"], clauses=clauses(language)[1:]
+        row,
+        id="solicitation",
+        pack="community",
+        then="hold",
+        mode="shadow",
+        title=w["ground"],
+        clauses=clauses(language)[1:],
     )
     return c.RulesPage(
         chrome=chrome(language, "/rules", person=False),
         packs=pack_cards(language),
         rules=(mine, row),
-        clocks=(("hold.max", w["hours"], "policy", ""), ("claim", w["minutes"], "law", "PA21 17(1)"), ("house.own", w["hours"], "policy", "")),
+        clocks=(
+            ("hold.max", w["hours"], "policy", ""),
+            ("claim", w["minutes"], "law", "PA21 17(1)"),
+            ("house.own", w["hours"], "policy", ""),
+        ),
         policy=digest("policy"),
     )
 
 
 def api(language: str) -> c.ApiPage:
-    example = json.dumps({"account": ACCOUNT, "title": "It's open", "body": "今天開門。", "category": "general"}, ensure_ascii=False)
-    submit = c.ApiOperation(
-        "POST", "/v1/publications", "Submit a publication", "Screens it, decides by rule, and records both.",
-        "publication.submit", example, (("201", "The publication with its verdict and findings."), ("422", "A field has a wrong value.")),
+    example = json.dumps(
+        {"account": ACCOUNT, "title": "It's open", "body": "今天開門。", "category": "general"}, ensure_ascii=False
     )
-    read = c.ApiOperation("GET", "/v1/publications/{id}", "Read a publication", "", "publication.read", "", (("200", "The publication."),))
-    head = c.ApiOperation("GET", "/v1/ledger/checkpoint", "The latest signed head", "", "", "", (("200", "A signed note."),))
+    submit = c.ApiOperation(
+        "POST",
+        "/v1/publications",
+        "Submit a publication",
+        "Screens it, decides by rule, and records both.",
+        "publication.submit",
+        example,
+        (("201", "The publication with its verdict and findings."), ("422", "A field has a wrong value.")),
+    )
+    read = c.ApiOperation(
+        "GET", "/v1/publications/{id}", "Read a publication", "", "publication.read", "", (("200", "The publication."),)
+    )
+    head = c.ApiOperation(
+        "GET", "/v1/ledger/checkpoint", "The latest signed head", "", "", "", (("200", "A signed note."),)
+    )
     return c.ApiPage(
         chrome=chrome(language, "/api", person=False),
         groups=(("publications", (submit, read)), ("ledger", (head,))),
@@ -434,6 +488,7 @@ CREATION_OPTIONS = json.dumps(
         "user": {"id": "c3Rm", "name": "Lin Yu", "displayName": "Lin Yu"},
         "pubKeyCredParams": [{"type": "public-key", "alg": -7}],
         "excludeCredentials": [],
+        "authenticatorSelection": {"residentKey": "required", "userVerification": "required"},
     }
 )
 
@@ -453,7 +508,9 @@ def _sign_in_pages(language: str) -> dict[str, Value]:
 
 
 def _item_pages(language: str) -> dict[str, Value]:
-    draft = c.DecisionDraft(choice="refuse", ground="other.law", facts="文中寫著「私加」", reason="It leads readers away.")
+    draft = c.DecisionDraft(
+        choice="refuse", ground="other.law", facts="文中寫著「私加」", reason="It leads readers away."
+    )
     return {
         "item": item(language),
         "item_problem": item(language, draft=draft, problem="error.ground_needs_law", problem_field="law"),
@@ -521,7 +578,9 @@ def _record_pages(language: str) -> dict[str, Value]:
 
 def _house_pages(language: str) -> dict[str, Value]:
     return {
-        "account": c.AccountPage(chrome(language, f"/desk/accounts/{ACCOUNT}"), account(language), links(), timeline(), "/n"),
+        "account": c.AccountPage(
+            chrome(language, f"/desk/accounts/{ACCOUNT}"), account(language), links(), timeline(), "/n"
+        ),
         "accounts": c.AccountsPage(
             chrome(language, "/desk/accounts"),
             (account(language), msgspec.structs.replace(account(language), rights=(), counts=(), status="closed")),
@@ -533,7 +592,9 @@ def _house_pages(language: str) -> dict[str, Value]:
         "keys": keys(language),
         "keys_none": msgspec.structs.replace(keys(language), keys=(), token="", problem="error.invalid", label="x"),
         "webhooks": webhooks(language),
-        "webhooks_none": c.WebhooksPage(chrome(language, "/desk/webhooks"), (), (), (), problem="error.invalid", url="http://x"),
+        "webhooks_none": c.WebhooksPage(
+            chrome(language, "/desk/webhooks"), (), (), (), problem="error.invalid", url="http://x"
+        ),
     }
 
 

@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placet.ledger import merkle
@@ -51,6 +51,7 @@ def test_published_keys_read_and_write() -> None:
     assert (signer.name, signer.vkey, signer.private_text()) == ("PeterNeumann", VKEY, PRIVATE)
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=32, max_size=32), st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=20))
 def test_keys_read_back(seed: bytes, name: str) -> None:
     """Both forms of a key give the same key back."""
@@ -191,6 +192,7 @@ def test_checkpoint_text_of_the_format() -> None:
     assert parse_checkpoint(text + "more\n").extensions == ("more",)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**18), st.binary(min_size=32, max_size=32))
 def test_checkpoints_read_back(size: int, root: bytes) -> None:
     """Signed, opened and read, a checkpoint is the same."""
@@ -236,6 +238,7 @@ def test_what_nobody_could_read_is_not_signed(checkpoint: Checkpoint) -> None:
         sign_checkpoint(checkpoint, SIGNER)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_one_changed_byte_spoils_a_signed_checkpoint(data: st.DataObject) -> None:
     """No byte of a signed checkpoint can be changed unseen."""
@@ -254,6 +257,7 @@ def proof(old: int, size: int) -> tuple[bytes, ...]:
     return merkle.consistency_proof(old, size, merkle.of_leaves(LEAVES[:size]))
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_continued_tree_may_be_signed(data: st.DataObject) -> None:
     """The first head, the same head again, and every larger one with its proof may be signed."""
@@ -277,6 +281,7 @@ def test_another_root_at_the_same_size_stops_the_signer() -> None:
     assert refused.reason == "forked"
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_tree_that_does_not_continue_the_old_one_stops_the_signer(data: st.DataObject) -> None:
     """A larger tree over a changed past is refused, with whatever proof it can give; and so is a missing proof."""

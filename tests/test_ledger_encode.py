@@ -5,7 +5,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placet.ledger.encode import (
@@ -86,12 +86,14 @@ def test_control_characters_have_the_escapes_of_the_rfc() -> None:
     assert written == '"' + "".join(short.get(n, f"\\u{n:04x}") for n in range(0x20)) + '\x7f\u2028"'
 
 
+@settings(deadline=None)
 @given(values)
 def test_bytes_are_those_of_a_plain_implementation(value: Json) -> None:
     """Every value of our types gets the bytes that RFC 8785 gives it."""
     assert canonical(value).decode() == plain_jcs(value)
 
 
+@settings(deadline=None)
 @given(values)
 def test_reading_gives_back_the_value_and_the_bytes(value: Json) -> None:
     """Canonical bytes are JSON, and are a fixed point: read and written again they are the same."""
@@ -100,6 +102,7 @@ def test_reading_gives_back_the_value_and_the_bytes(value: Json) -> None:
     assert canonical(json.loads(data)) == data
 
 
+@settings(deadline=None)
 @given(st.dictionaries(texts, exact_ints, min_size=2))
 def test_order_of_insertion_leaves_no_trace(value: dict[str, int]) -> None:
     """A map has one form, however it was put together."""
@@ -164,6 +167,7 @@ def test_header_is_canonical_json_of_its_fields() -> None:
     assert leaf_hash(header()) == hashlib.sha256(b"\0" + header()).digest()
 
 
+@settings(deadline=None)
 @given(
     exact_ints.filter(lambda n: n >= 0),
     exact_ints,
@@ -230,6 +234,7 @@ def test_header_in_any_other_form_is_refused() -> None:
             parse_header(other)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_byte_of_a_header_can_be_changed_into_the_same_header(data: st.DataObject) -> None:
     """One changed byte gives either no header or another one."""

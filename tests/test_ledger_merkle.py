@@ -190,6 +190,7 @@ def test_tiles_of_the_format_s_example() -> None:
 # --- roots and proofs --------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 40), max_size=6))
 def test_frontier_gives_the_root_however_it_grew(steps: list[int]) -> None:
     """A tree grown in any steps, and kept and taken up again between them, has the root of all its leaves."""
@@ -211,6 +212,7 @@ def test_frontier_needs_its_hashes() -> None:
         Frontier(-1, [])
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_inclusion_proofs_are_those_of_another_implementation(data: st.DataObject) -> None:
     """Every inclusion proof is the oracle's, and verifies."""
@@ -222,6 +224,7 @@ def test_inclusion_proofs_are_those_of_another_implementation(data: st.DataObjec
     assert merkle.verify_inclusion(LEAVES[index], index, size, proof, merkle.root(LEAVES[:size]))
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_consistency_proofs_lead_to_the_roots_of_another_implementation(data: st.DataObject) -> None:
     """Every consistency proof leads to the roots that the oracle gives for both sizes, and not to an earlier one's."""
@@ -233,6 +236,7 @@ def test_consistency_proofs_lead_to_the_roots_of_another_implementation(data: st
     assert not merkle.verify_consistency(old, tree.get_root(old - 1), size, tree.get_root(), proof)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_one_flipped_bit_spoils_an_inclusion_proof(data: st.DataObject) -> None:
     """A bit changed in leaf, root or any step, or another index, is noticed."""
@@ -250,6 +254,7 @@ def test_one_flipped_bit_spoils_an_inclusion_proof(data: st.DataObject) -> None:
     assert not merkle.verify_inclusion(LEAVES[index], other, size, proof, root)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_one_flipped_bit_spoils_a_consistency_proof(data: st.DataObject) -> None:
     """A bit changed in either root or any step is noticed."""
@@ -264,6 +269,7 @@ def test_one_flipped_bit_spoils_a_consistency_proof(data: st.DataObject) -> None
     assert not merkle.verify_consistency(old, parts[0], size, parts[1], parts[2:])
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_proofs_of_wrong_length_fail(data: st.DataObject) -> None:
     """A step too few, a step too many, or steps cut elsewhere into the same bytes do not verify."""
@@ -310,6 +316,7 @@ def test_proofs_beyond_the_tree_are_refused() -> None:
 # --- tiles -------------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.integers(0, 63), st.integers(0, 2**62), st.integers(1, 256))
 def test_tile_paths_read_back(level: int, index: int, width: int) -> None:
     """A path names one tile, and a tile has one path."""
@@ -346,7 +353,7 @@ def test_other_paths_are_refused(path: str) -> None:
         merkle.parse_tile_path(path)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 700), max_size=5))
 def test_stored_tiles_are_those_that_are_new(steps: list[int]) -> None:
     """Each growth stores exactly the tiles that the larger tree has and the smaller had not, in whatever steps."""
@@ -368,9 +375,10 @@ def test_tile_hashes_are_subtree_hashes(big: Tiles) -> None:
     for level, index, n in ((0, 273, 111), (1, 1, 16), (1, 0, 255), (2, 0, 0)):
         start, span = (index * 256 + n) * 256**level, 256**level
         assert big.read(level, index)[n * 32 :][:32] == merkle.root(LEAVES[start : start + span])
+        assert Tile(level, index).first_leaf == start - n * span
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_tiles_give_the_same_roots_and_proofs_as_leaves(big: Tiles, data: st.DataObject) -> None:
     """Read from tiles, roots and proofs of the present tree and of every earlier one are those of the leaves."""
@@ -382,7 +390,7 @@ def test_tiles_give_the_same_roots_and_proofs_as_leaves(big: Tiles, data: st.Dat
     assert merkle.consistency_proof(old, size, tiles) == merkle.consistency_proof(old, size, leaves)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_proofs_touch_the_few_tiles_announced(big: Tiles, data: st.DataObject) -> None:
     """A proof reads the tiles that were announced for it, at most two a level."""

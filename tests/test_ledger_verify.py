@@ -129,7 +129,7 @@ def test_bodies_are_not_in_an_export_unless_asked_for() -> None:
 # --- one change --------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_any_changed_byte_is_found(data: st.DataObject) -> None:
     """No byte of an export, wherever it stands, can be changed unseen."""
@@ -139,7 +139,7 @@ def test_any_changed_byte_is_found(data: st.DataObject) -> None:
     assert not verify(io.BytesIO(changed), SIGNER.vkey).ok
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_a_changed_header_byte_names_its_entry(data: st.DataObject) -> None:
     """Whatever byte of a header is changed, the first bad index is that entry's."""
@@ -151,7 +151,7 @@ def test_a_changed_header_byte_names_its_entry(data: st.DataObject) -> None:
     assert report.first_bad == index
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 599), st.integers(0, 700))
 def test_a_header_that_claims_another_place_names_its_own(index: int, claimed: int) -> None:
     """A header rewritten with another seq is found at the place where it stands, not at the one that it claims."""
@@ -222,7 +222,7 @@ def test_a_change_covered_up_in_all_tiles_contradicts_the_signature() -> None:
 # --- lines missing, too many, out of order -----------------------------------------------------------------------
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 599), st.integers(1, 300))
 def test_missing_lines_are_named(index: int, count: int) -> None:
     """Header lines taken out are named, the first of them as the first bad entry; what follows is still checked."""
@@ -234,7 +234,7 @@ def test_missing_lines_are_named(index: int, count: int) -> None:
     assert "entry_changed" not in codes(report)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 599), st.integers(0, 599))
 def test_repeated_lines_are_named(index: int, at: int) -> None:
     """A header line that stands in the file twice is named."""
@@ -245,7 +245,7 @@ def test_repeated_lines_are_named(index: int, at: int) -> None:
     assert report.first_bad == index
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 599), st.integers(0, 599))
 def test_exchanged_lines_are_named(one: int, two: int) -> None:
     """Two header lines in each other's place: the first bad entry is the lower place."""
@@ -264,7 +264,7 @@ def test_a_line_too_many_is_found() -> None:
     assert codes(verify([*BIG_LINES, b"\n"])) == {"extra_line"}
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_truncated_file_is_found(data: st.DataObject) -> None:
     """A file cut anywhere before its bodies is found; cut among the headers, the first one lacking is named."""
@@ -446,7 +446,7 @@ def test_a_report_stays_short() -> None:
     assert len(report.problems) <= 4 * MAX_LISTED
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from(SMALL_LINES) | st.binary(max_size=60), max_size=20))
 def test_no_file_makes_it_fail(lines: list[bytes]) -> None:
     """Any lines at all give a report, and only the export itself a good one."""

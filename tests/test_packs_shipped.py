@@ -90,7 +90,7 @@ def test_chinese_texts_are_written_in_their_own_script(name: str) -> None:
 
 @pytest.mark.parametrize("name", [COMMUNITY, CN])
 def test_every_time_limit_is_labelled_product_policy(name: str) -> None:
-    """The instruments give no such limits, so that none may be shown as law (requirements section 6)."""
+    """The instruments give no such limits, so that none may be shown as law."""
     pack = shipped(name)
     assert {clock.basis for clock in pack.clocks} == {"product-policy"}
     spans = {clock.id: clock.span for clock in pack.clocks}
@@ -187,7 +187,7 @@ def test_text_beyond_the_limits_is_held() -> None:
     assert (verdict.outcome, verdict.hits[0].ground) == ("hold", "community.not-screened-in-full")
 
 
-# --- current-affairs news: requirements A12 to A14, edge cases 1, 3 and 4 --------------------------------------------
+# --- current-affairs news: IM14 art 7(2) --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("account_class", CLASSES)
@@ -227,7 +227,7 @@ def test_news_organisation_still_names_its_sources() -> None:
 
 
 def test_category_is_never_read_off_the_words() -> None:
-    """The same words under another declared category are not news to any rule (requirements S3)."""
+    """The same words under another declared category are not news to any rule."""
     item = Item(title="Sample report", body="Text of a sample report.", category="general")
     assert judge(item, account_class="other").outcome == "approve"
     assert shipped(CN).lists == ()
@@ -280,7 +280,7 @@ def test_the_first_account_provisions_end_when_the_revision_begins() -> None:
 
 
 def test_wording_known_from_a_draft_says_so() -> None:
-    """The evidence of a clause is shown as it is (requirements section 0)."""
+    """The evidence of a clause is shown as it is."""
     assert demo().clause(Citation("PA21", "17(1)")).evidence == "DRAFT"
     assert demo().clause(Citation("IM14", "7(2)")).evidence == "SEED"
     assert demo().clause(Citation("NEWS17", "15")).evidence == "MEM"

@@ -83,6 +83,22 @@ async def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
         await asyncio.gather(*(store.close() for store in stores))
 
 
+async def test_opening_waits_for_another_that_is_making_the_file(sqlite: SqliteBackend) -> None:
+    """A file that another process is writing before it is in WAL mode is waited for, not refused."""
+    other = sqlite3.connect(sqlite.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE theirs (number INTEGER)")
+    store = sqlite.store()
+    opening = asyncio.create_task(store.open())
+    await asyncio.wait([opening], timeout=0.1)
+    assert not opening.done()
+    other.execute("COMMIT")
+    other.close()
+    await opening
+    assert await store.write([commit("pub_a")]) == [Committed(0)]
+    await store.close()
+
+
 async def test_a_full_disk_loses_nothing(store: SqliteStore) -> None:
     """When the disk is full a group raises StoreUnavailable and nothing of it is there; with room, writing goes on."""
 

@@ -52,7 +52,7 @@ async def replay(service: Service, progress: Progress = lambda _, __: None) -> O
 
 async def _replayed(service: Service, row: EntryRow) -> list[Difference]:
     where = f"{row.dossier} version {row.version} (entry {row.seq})"
-    body: dict[str, Json] = msgspec.json.decode(row.body)
+    body: dict[str, Json] = msgspec.json.decode(row.body or b"{}")
     try:
         policy = await service.shelf.get(row.basis.policy)
         item = await service.content(body["revision"])
@@ -157,7 +157,9 @@ async def export(
         rows = await store.entries_from(start, min(_BATCH, head.size - start))
         headers += [header_of(row) for row in rows]
         if bodies:
-            disclosed += [(row.seq, row.salt, row.body) for row in rows if row.body is not None]
+            disclosed += [
+                (row.seq, row.salt, row.body) for row in rows if row.body is not None and row.salt is not None
+            ]
         progress(min(start + _BATCH, head.size), head.size)
     tiles = await recorder.all_tiles(head.size)
     lines = export_lines(

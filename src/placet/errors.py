@@ -41,7 +41,7 @@ CODES: Final[dict[str, Code]] = {
     "bad_idempotency_key": Code(
         400, "The Idempotency-Key is not usable.", "Send 1 to 200 printable ASCII characters, such as a UUID."
     ),
-    "invalid": Code(422, "A field has a wrong value.", "See `errors` for each field."),
+    "invalid": Code(422, "A field has a wrong value.", "See `detail` and `facts` for the field."),
     "wrong_id_kind": Code(422, "This id names another kind of thing.", "See which prefix is expected in `facts`."),
     "zone_missing": Code(422, "A time has no zone.", "Send RFC 3339 with Z or an offset: 2026-11-24T09:00:00+08:00."),
     "time_past": Code(422, "This time is in the past.", "Choose a time to come, or leave the field out."),

@@ -1,16 +1,14 @@
 """A whole platform put together from its settings: store, service, recorder, jobs. Used by `serve` and by the command line."""
 
-import logging
-import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
-import msgspec
 import structlog
 
 from placet.jobs import Jobs
+from placet.logs import make_log
 from placet.metrics import Metrics
 from placet.model import Micros
 from placet.people import People
@@ -50,25 +48,6 @@ def store_of(settings: Settings, *, serving: bool) -> Store:
 def head_file_of(settings: Settings) -> Path:
     """Where the last published head is remembered, outside the database and beside the key."""
     return settings.key_file.with_suffix(".head")
-
-
-def make_log(level: str, stream: TextIO | None = None) -> structlog.stdlib.BoundLogger:
-    """Structured logs: one JSON object a line. Callers give ids, codes and counts; never content, never a name."""
-    log: structlog.stdlib.BoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(stream or sys.stderr),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(serializer=_dumps),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-    )
-    return log
-
-
-def _dumps(event: Any, **_: Any) -> str:
-    return msgspec.json.encode(event, enc_hook=str).decode()
 
 
 @asynccontextmanager

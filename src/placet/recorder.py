@@ -123,7 +123,7 @@ class Recorder:
 
     async def _check_head(self, head: Head) -> None:
         signed = open_checkpoint(head.note, [self.vkey])
-        read = await self._reader(tiles_for_root(head.size))
+        read = await self._reader(tiles_for_root(head.size), head.size)
         if (signed.size, signed.root) != (head.size, head.root) or root_of_tiles(head.size, read) != head.root:
             raise LedgerHalted(f"The tiles do not give the root of the head of {head.size} entries.")
         if await self._store.size() < head.size:
@@ -155,7 +155,7 @@ class Recorder:
 
     async def _sign(self, head: Head | None, size: int) -> Head:
         old = 0 if head is None else head.size
-        leaves = b"".join([leaf async for leaf in self._leaves(old, size)])
+        leaves = b"".join([b"".join(part) async for part in self._leaves(old, size, bodies=False)])
         known = await self._known_tiles(tiles_for_root(old) | tiles_for_consistency(old, size), old)
         grown = grow(old, leaves, lambda level, index: known[level, index])
         known |= {(tile.level, tile.index): hashes for tile, hashes in grown}
@@ -174,12 +174,12 @@ class Recorder:
         _write_durably(self._head_file, signed.note)
         return signed
 
-    async def _leaves(self, start: int, end: int) -> AsyncIterator[bytes]:
-        """The leaf hashes of the rows [start, end), computed from the rows."""
+    async def _leaves(self, start: int, end: int, *, bodies: bool) -> AsyncIterator[list[bytes]]:
+        """The leaf hashes of the rows [start, end), computed from the rows; with `bodies`, those are held against them too."""
         for first in range(start, end, _BATCH):
-            rows = await self._store.entries_from(first, min(_BATCH, end - first))
-            for leaf in await asyncio.to_thread(_hash_rows, rows, first, min(_BATCH, end - first)):
-                yield leaf
+            count = min(_BATCH, end - first)
+            rows = await self._store.entries_from(first, count, bodies=bodies)
+            yield await asyncio.to_thread(_hash_rows, rows, first, count)
 
     async def _scrub(self, size: int) -> None:
         """Hash some old rows again and hold them against the tiles, going round the log."""
@@ -195,11 +195,12 @@ class Recorder:
         wanted = {Tile(0, index) for index in range(start // 256, (end - 1) // 256 + 1)}
         known = await self._known_tiles(wanted, size)
         index = start
-        async for leaf in self._leaves(start, end):
-            at = (index % 256) * _HASH
-            if known[0, index // 256][at : at + _HASH] != leaf:
-                raise LedgerHalted(f"Entry {index} is not what was signed.")
-            index += 1
+        async for part in self._leaves(start, end, bodies=True):
+            for leaf in part:
+                at = (index % 256) * _HASH
+                if known[0, index // 256][at : at + _HASH] != leaf:
+                    raise LedgerHalted(f"Entry {index} is not what was signed.")
+                index += 1
 
     # --- reading -------------------------------------------------------------------------------------------------
 
@@ -234,7 +235,7 @@ class Recorder:
             found[tile.level, tile.index] = hashes[: tile.width * _HASH]
         return found
 
-    async def _reader(self, wanted: Iterable[Tile], size: int = 0) -> ReadTile:
+    async def _reader(self, wanted: Iterable[Tile], size: int) -> ReadTile:
         known = await self._known_tiles(wanted, size)
         return lambda level, index: known[level, index]
 
@@ -245,7 +246,7 @@ class Recorder:
             hashes = await self._store.tile(stored_path(tile.level, tile.index))
             if hashes is not None:
                 known[tile.level, tile.index] = hashes
-            elif size > tile.first_leaf + 256**tile.level:
+            elif size >= tile.first_leaf + 256**tile.level:
                 raise LedgerHalted(f"The tile {tile_path(tile)} is missing.")
         return known
 

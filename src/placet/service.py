@@ -9,13 +9,14 @@ import hashlib
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 from typeid import TypeID
 
 from placet import kinds
-from placet.clocks import ends
+from placet.clocks import end_of
 from placet.errors import StoreCorrupt
 from placet.ledger.encode import canonical, commitment
 from placet.model import (
@@ -153,6 +154,7 @@ class Service:
         self.shelf = Shelf(store, policy)
         self.group = GroupCommit(store, group_most)
         self.clock = clock
+        self._ends = [(name, end_of(policy, name)) for name in _CLOCKS]
         self.endpoints: tuple[Endpoint, ...] = ()
         self.on_entries: Callable[[Sequence[EntryRow]], None] = lambda _: None
         """Told of every entry that became durable here: metrics and logs."""
@@ -203,7 +205,7 @@ class Service:
             now=at,
             actor=who.id,
             permissions=who.permissions,
-            until={name: ends(self.policy, name, at) for name in _CLOCKS},
+            until={name: end(at) for name, end in self._ends},
             grounds=(policy or self.policy).grounds,
         )
 
@@ -596,6 +598,8 @@ class Service:
         rows = await self.store.entries(state.id, state.screened - 1, 1)
         if not rows:
             raise StoreCorrupt(f"{state.id} has no entry {state.screened}.")
+        if rows[0].body is None:
+            raise StoreCorrupt(f"The body of {state.id}'s entry {state.screened} has been erased.")
         body = msgspec.json.decode(rows[0].body)
         findings = msgspec.convert(body["findings"], list[Finding])
         return findings, msgspec.convert(body["verdict"], Verdict)
@@ -641,7 +645,12 @@ def event_body(event: str, row: EntryRow, state: publications.Publication) -> di
 def rfc3339(at: Micros) -> str:
     """An instant as RFC 3339 in UTC, with milliseconds."""
     seconds, micros = divmod(at, 1_000_000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{micros // 1_000:03d}Z"
+    return f"{_second(seconds)}.{micros // 1_000:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def facts_of(account: accounts.Account) -> AccountFacts:

@@ -49,7 +49,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "checkpoint_ms", 1_000, "Milliseconds between two signed heads of the ledger, while there is news.", 50, 60_000
     ),
-    Setting("scrub_rows", 2_000, "Old rows that are hashed again before each head is signed.", 0, 1_000_000),
+    Setting("scrub_rows", 1_000, "Old rows that are hashed again before each head is signed.", 0, 1_000_000),
     Setting("deadline_poll_ms", 500, "Milliseconds between two looks at the deadlines.", 20, 60_000),
     Setting("link_hours", 24, "Hours for which a sign-in link may be used, once.", 1, 720),
     Setting("session_hours", 12, "Hours after which a person signs in again.", 1, 720),

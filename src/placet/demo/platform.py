@@ -15,7 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from placet.demo import DemoSubmission, load_accounts, load_submissions
 from placet.errors import PlacetError
-from placet.house import DATABASE_FILE, House, make_log, open_house
+from placet.house import DATABASE_FILE, House, open_house
+from placet.logs import make_log
 from placet.model import Item, Micros, Refusal
 from placet.people import HOUR, SYSTEM_OPERATOR
 from placet.procedure import account as accounts

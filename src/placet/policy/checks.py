@@ -134,7 +134,7 @@ def check_citations(draft: Draft, pack: Pack) -> Iterator[Problem]:
 
 
 def check_grounds(draft: Draft, pack: Pack) -> Iterator[Problem]:
-    """A ground cites something, and one that needs a named law is left to people, who can name it (requirements S1)."""
+    """A ground cites something, and one that needs a named law is left to people, who can name it."""
     for index, ground in enumerate(pack.grounds):
         if not ground.cites:
             message = f"The ground {ground.id!r} cites nothing."

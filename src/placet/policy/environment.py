@@ -52,7 +52,7 @@ class AccountFacts(Value, frozen=True):
     """What is known of the account at the moment of the act.
 
     `rights` are given by the platform on evidence that may lapse ("news.publish", "news.repost"); the class alone gives
-    none (requirements A12). `agreement` is the version accepted, empty for none. `territory` is the ISO 3166 code of
+    none (IM14 art 7(2)). `agreement` is the version accepted, empty for none. `territory` is the ISO 3166 code of
     the territory in which the account's information is offered, empty where the platform does not say.
     """
 
@@ -113,15 +113,24 @@ def _leaves_of(path: str, kind: Type) -> Iterator[str]:
         yield path
 
 
-def pick(facts: Mapping[str, Json], paths: Iterable[str]) -> dict[str, Json]:
-    """Copy the facts with those dotted paths, each of which must be there."""
-    kept: dict[str, Json] = {}
+def by_table(paths: Iterable[str]) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    """Dotted paths by the table that they lie in: (("item", "source"), ("name", "url")), in order; for `pick`."""
+    tables: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for path in sorted(paths):
-        *tables, name = path.split(".")
+        *table, name = path.split(".")
+        tables[tuple(table)].append(name)
+    return tuple((table, tuple(names)) for table, names in tables.items())
+
+
+def pick(facts: Mapping[str, Json], tables: Iterable[tuple[tuple[str, ...], tuple[str, ...]]]) -> dict[str, Json]:
+    """Copy the facts named, each of which must be there. `tables` is from `by_table`."""
+    kept: dict[str, Json] = {}
+    for table, names in tables:
         source, target = facts, kept
-        for table in tables:
-            source, target = source[table], target.setdefault(table, {})
-        target[name] = source[name]
+        for step in table:
+            source, target = source[step], target.setdefault(step, {})
+        for name in names:
+            target[name] = source[name]
     return kept
 
 

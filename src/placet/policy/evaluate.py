@@ -41,7 +41,7 @@ from placet.policy.compiled import (
     term_lists,
     timelines,
 )
-from placet.policy.environment import AccountFacts, FindingIndex, Seen, gather, leaves, pick
+from placet.policy.environment import AccountFacts, FindingIndex, Seen, by_table, gather, leaves, pick
 from placet.policy.values import AccountClass, Case, Category, Clock, Evidence, InstrumentVersion, Pack, Right, Rule
 from placet.screening import Lexicon, screen
 
@@ -175,6 +175,7 @@ class Policy:
         self._timelines: Final = timelines(compiled.values())
         programs = [program for pack in compiled.values() for _, program in pack.programs()]
         self.reads: Final = leaves(path for program in programs for path in program.reads) | {"act.at"}
+        self._kept: Final = by_table(self.reads)
         specs, self._labels = hoist(compiled.values())
         self.lexicon: Final = Lexicon.build(term_lists(self.packs), specs)
 
@@ -184,7 +185,7 @@ class Policy:
 
     def recorded(self, facts: Mapping[str, Json]) -> dict[str, Json]:
         """Keep of the facts what the rules read, for the entry; the author's words stand in the revision."""
-        return pick(facts, self.reads)
+        return pick(facts, self._kept)
 
     def evaluate(
         self, facts: Mapping[str, Json], findings: Sequence[Finding], dossier: str, on: str = "publication"

@@ -106,7 +106,7 @@ def parse_span(text: str) -> Span | None:
 
 
 class Clock(Value, frozen=True):
-    """A time limit, marked legal with its clause or as product policy of the house (requirements section 6)."""
+    """A time limit, marked legal with its clause or as product policy of the house."""
 
     id: Id
     title: Text

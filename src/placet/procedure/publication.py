@@ -402,31 +402,28 @@ def _with(state: Publication, entry: Entry, changes: Mapping[str, Any]) -> Publi
 
 def _submitted(entry: Entry) -> Publication:
     body = entry.body
-    fresh = Publication(
+    changes = _judged(entry, body["schedule_at"])
+    return Publication(
         id=entry.dossier,
         account=body["account"],
-        status="held",
         version=entry.version,
-        revision="",
-        revisions=0,
-        category="",
-        origin="",
-        submitted_by=entry.actor,
+        revisions=1,
         submitted_at=entry.at,
-        screened=entry.version,
-        outcome="",
-        policy="",
         external_id=body["external_id"],
         schedule_at=body["schedule_at"],
+        **changes,
     )
-    return _with(fresh, entry, _revised(fresh, entry))
 
 
 def _revised(state: Publication, entry: Entry) -> dict[str, Any]:
+    return _judged(entry, state.schedule_at) | {"revisions": state.revisions + 1}
+
+
+def _judged(entry: Entry, schedule_at: Micros) -> dict[str, Any]:
+    """What a new revision changes, whether it is the first or a later one: all by its verdict."""
     body = entry.body
     changes: dict[str, Any] = _NOT_HELD | {
         "revision": body["revision"],
-        "revisions": state.revisions + 1,
         "category": body["category"],
         "origin": body["origin"],
         "submitted_by": entry.actor,
@@ -441,7 +438,7 @@ def _revised(state: Publication, entry: Entry) -> dict[str, Any]:
     }
     match body["outcome"]:
         case "approve":
-            return changes | _approval(state, body["revision"], ())
+            return changes | _approval(schedule_at, body["revision"], ())
         case "hold":
             return changes | _hold("review", "verdict", body["held_until"])
         case "return":
@@ -450,8 +447,8 @@ def _revised(state: Publication, entry: Entry) -> dict[str, Any]:
             return changes | {"status": "refused"}
 
 
-def _approval(state: Publication, revision: str, grounds: tuple[str, ...]) -> dict[str, Any]:
-    status = "scheduled" if state.schedule_at else "approved"
+def _approval(schedule_at: Micros, revision: str, grounds: tuple[str, ...]) -> dict[str, Any]:
+    status = "scheduled" if schedule_at else "approved"
     return {"status": status, "approved_revision": revision, "approved_grounds": grounds, "blocked_by": ()}
 
 
@@ -461,7 +458,11 @@ def _hold(queue: Queue, why: str, until: Micros) -> dict[str, Any]:
 
 def _approved(state: Publication, entry: Entry) -> dict[str, Any]:
     considered = tuple(entry.body["grounds"])
-    return _NOT_HELD | _approval(state, entry.body["revision"], considered) | {"automatic": False, "grounds": ()}
+    return (
+        _NOT_HELD
+        | _approval(state.schedule_at, entry.body["revision"], considered)
+        | {"automatic": False, "grounds": ()}
+    )
 
 
 def _restricted(status: Status) -> Any:

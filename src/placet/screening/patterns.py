@@ -275,8 +275,9 @@ class Patterns:
         accepted, refused = _split(regexes)
         try:
             engine: _Engine = _Hyperscan(accepted)
-        except hyperscan.error:
-            refused |= {i: why for i, e in accepted.items() if (why := _Hyperscan.refusal(e))}
+        except hyperscan.error as error:
+            each = {i: why for i, e in accepted.items() if (why := _Hyperscan.refusal(e))}
+            refused |= each or dict.fromkeys(range(self.hint), str(error))  # each will do, but not all together
             accepted = {i: e for i, e in accepted.items() if i not in refused}
             engine = _Hyperscan(accepted)
         if refused:

@@ -42,8 +42,9 @@ class EntryRow(Value, frozen=True):
     kind: str
     actor: str
     basis: Basis
-    body: bytes
-    salt: bytes
+    body: bytes | None
+    """None once it has been erased, with its salt; the commitment stays, and the ledger still verifies."""
+    salt: bytes | None
     commitment: bytes
     seq: int = -1
     """Place in the record, from 0 without a gap; -1 until the store has given it one."""
@@ -210,8 +211,8 @@ class Store(Protocol):
     async def entries(self, dossier: str, after: int = 0, limit: int = 1_000) -> list[EntryRow]:
         """A dossier's entries with a version above `after`, oldest first."""
 
-    async def entries_from(self, seq: int, limit: int) -> list[EntryRow]:
-        """Entries of the record from `seq` on, in order."""
+    async def entries_from(self, seq: int, limit: int, *, bodies: bool = True) -> list[EntryRow]:
+        """Entries of the record from `seq` on, in order; without `bodies`, those and the salts are left out."""
 
     async def blob(self, digest: bytes) -> bytes | None:
         """A content by its SHA-256 digest."""

@@ -214,9 +214,10 @@ class PostgresStore:
         sql = f"SELECT {ENTRY} FROM entry WHERE dossier = $1 AND version > $2 ORDER BY version LIMIT $3"
         return [entry_from(row) for row in await self._all(sql, dossier, after, limit)]
 
-    async def entries_from(self, seq: int, limit: int) -> list[EntryRow]:
+    async def entries_from(self, seq: int, limit: int, *, bodies: bool = True) -> list[EntryRow]:
         """See Store.entries_from."""
-        sql = f"SELECT {ENTRY} FROM entry WHERE seq >= $1 ORDER BY seq LIMIT $2"
+        columns = ENTRY if bodies else ENTRY.replace("body, salt", "NULL, NULL")
+        sql = f"SELECT {columns} FROM entry WHERE seq >= $1 ORDER BY seq LIMIT $2"
         return [entry_from(row) for row in await self._all(sql, seq, limit)]
 
     async def blob(self, digest: bytes) -> bytes | None:

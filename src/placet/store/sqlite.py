@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 from msgspec.structs import astuple
 
 from placet.errors import StoreLocked, StoreUnavailable
@@ -41,11 +42,21 @@ from placet.store.migrate import Migration, migrations
 T = TypeVar("T")
 
 _ENTRY = "id, at, dossier, version, kind, actor, policy, instant, body, salt, commitment, seq"
+_ENTRY_AS_JSON = (
+    "id, at, dossier, version, kind, actor, policy, instant, CAST(body AS TEXT), hex(salt), hex(commitment), seq"
+)
+_HEADER_COLUMNS = "id, at, dossier, version, kind, actor, policy, instant, commitment, seq"
+_PackedEntry = tuple[str, int, str, int, str, str, str, int, str | None, str, str, int]
+_packed_rows = msgspec.json.Decoder(list[_PackedEntry])
 _DOSSIER = "id, kind, version, status, account, queue, priority, assignee, due_at, opened_at, updated_at, state"
 _DELIVERY = "id, endpoint, dossier, event, body, created_at, next_at, attempts, status, last_error"
 _CREDENTIAL = "id, kind, owner, lookup, body, created_at, expires_at"
 _SORT_COLUMN = {"due": "due_at", "opened": "opened_at", "newest": "opened_at"}
-_MOST_VARIABLES = 500
+_MOST_VARIABLES = 512
+_ROWS_AT_ONCE = (64, 16, 4, 1)
+_STATEMENTS = 512
+_PATIENCE_S = 10
+_PAUSE_S = 0.003
 _TROUBLE = (sqlite3.Error, OSError, OverflowError)
 _WAL_PATIENCE_S = 10
 
@@ -62,6 +73,8 @@ class SqliteStore:
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._loop_reader: sqlite3.Connection | None = None
+        self._writer: sqlite3.Connection | None = None
+        self._writing = asyncio.Lock()
         self._closed = False
 
     # --- life ----------------------------------------------------------------------------------------------------
@@ -72,7 +85,9 @@ class SqliteStore:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             if self._serving:
                 self._take_lock()
-            await self._on_writer(_migrate)
+            await self._in_thread(self._writer_thread, _migrate)
+            self._writer = self._connect()
+            self._writer.execute("PRAGMA busy_timeout=0")  # `_begin_patiently` waits instead, never on the event loop
             self._loop_reader = self._connect()
         except _TROUBLE as problem:
             await self.close()
@@ -84,7 +99,7 @@ class SqliteStore:
     async def close(self) -> None:
         """Close every connection and give the place back."""
         self._closed = True
-        self._loop_reader = None
+        self._loop_reader = self._writer = None
         self._writer_thread.shutdown(wait=True)
         self._reader_threads.shutdown(wait=True)
         for connection in self._connections:
@@ -107,7 +122,9 @@ class SqliteStore:
         self._lock_file = handle
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
+        connection = sqlite3.connect(
+            self._path, isolation_level=None, check_same_thread=False, timeout=10, cached_statements=_STATEMENTS
+        )
         self._connections.append(connection)
         _set_wal(connection)
         for pragma in (
@@ -128,7 +145,22 @@ class SqliteStore:
         return connection
 
     async def _on_writer(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._in_thread(self._writer_thread, work)
+        """Run a short transaction in the writer thread."""
+        await self._writing.acquire()
+        return await self._holding(lambda connection: _in_transaction(connection, lambda: work(connection)))
+
+    async def _holding(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run work in the writer thread, which gives the writer's lock back: not before it ends, even if we are cancelled."""
+        connection = self._writer
+        if connection is None:
+            self._writing.release()
+            raise StoreUnavailable("The database is not open.")
+        future = asyncio.get_running_loop().run_in_executor(self._writer_thread, work, connection)
+        future.add_done_callback(lambda _: self._writing.release())
+        try:
+            return await asyncio.shield(future)
+        except _TROUBLE as problem:
+            raise StoreUnavailable(f"SQLite: {problem}.") from problem
 
     async def _on_reader(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return await self._in_thread(self._reader_threads, work)
@@ -157,10 +189,32 @@ class SqliteStore:
     # --- writing the record --------------------------------------------------------------------------------------
 
     async def write(self, commits: Sequence[Commit]) -> list[WriteResult]:
-        """See Store.write."""
-        return await self._on_writer(
-            lambda connection: _in_transaction(connection, lambda: _write(connection, commits))
-        )
+        """See Store.write.
+
+        The rows are put in here, on the event loop: that is a few microseconds a row of pure work, while in a thread every
+        statement would have to win the interpreter's lock from the loop. Waiting for the disk is left to the thread.
+        """
+        await self._writing.acquire()
+        connection = self._writer
+        try:
+            begun = connection is not None and _begun(connection)
+            results = _write(connection, commits) if connection is not None and begun else []
+        except BaseException as problem:
+            self._give_up(connection)
+            if isinstance(problem, _TROUBLE):
+                raise StoreUnavailable(f"SQLite: {problem}.") from problem
+            raise
+        if not begun:  # another process writes just now: wait for it in the thread
+            return await self._holding(lambda c: _in_transaction(c, lambda: _write(c, commits)))
+        await self._holding(_commit)
+        return results
+
+    def _give_up(self, connection: sqlite3.Connection | None) -> None:
+        try:
+            if connection is not None:
+                _roll_back(connection)
+        finally:
+            self._writing.release()
 
     # --- reading it ----------------------------------------------------------------------------------------------
 
@@ -208,11 +262,17 @@ class SqliteStore:
         rows = await self._on_reader(lambda c: c.execute(sql, (dossier, after, limit)).fetchall())
         return [_entry(row) for row in rows]
 
-    async def entries_from(self, seq: int, limit: int) -> list[EntryRow]:
-        """See Store.entries_from."""
-        sql = f"SELECT {_ENTRY} FROM entry WHERE seq >= ? ORDER BY seq LIMIT ?"
-        rows = await self._on_reader(lambda c: c.execute(sql, (seq, limit)).fetchall())
-        return [_entry(row) for row in rows]
+    async def entries_from(self, seq: int, limit: int, *, bodies: bool = True) -> list[EntryRow]:
+        """See Store.entries_from. One step gives all rows as one JSON text, for the reason that `_put` says."""
+        columns = "*" if bodies else f"{_HEADER_COLUMNS}, NULL AS body, NULL AS salt"
+        rows = f"SELECT {columns} FROM entry WHERE seq >= ? ORDER BY seq LIMIT ?"
+        sql = f"SELECT CAST(json_group_array(json_array({_ENTRY_AS_JSON})) AS BLOB) FROM ({rows})"
+        packed = await self._on_reader(lambda c: c.execute(sql, (seq, limit)).fetchone())
+        try:
+            return [_unpacked(row) for row in _packed_rows.decode(packed[0])]
+        except UnicodeDecodeError:  # a body that is no longer UTF-8: the caller is to see the rows as they are
+            plain = f"SELECT {_ENTRY} FROM entry WHERE seq >= ? ORDER BY seq LIMIT ?"
+            return [_entry(row) for row in await self._on_reader(lambda c: c.execute(plain, (seq, limit)).fetchall())]
 
     async def blob(self, digest: bytes) -> bytes | None:
         """See Store.blob."""
@@ -242,7 +302,7 @@ class SqliteStore:
             ).rowcount
             return first + second
 
-        return await self._on_writer(lambda c: _in_transaction(c, lambda: work(c)))
+        return await self._on_writer(work)
 
     # --- deliveries ----------------------------------------------------------------------------------------------
 
@@ -289,7 +349,7 @@ class SqliteStore:
             )
             return True
 
-        return await self._on_writer(lambda c: _in_transaction(c, lambda: work(c)))
+        return await self._on_writer(work)
 
     async def tile(self, path: str) -> bytes | None:
         """See Store.tile."""
@@ -399,15 +459,47 @@ def _apply(connection: sqlite3.Connection, step: Migration) -> None:
 
 
 def _in_transaction(connection: sqlite3.Connection, work: Callable[[], T]) -> T:
-    connection.execute("BEGIN IMMEDIATE")
+    _begin_patiently(connection)
     try:
         result = work()
+    except BaseException:
+        _roll_back(connection)
+        raise
+    _commit(connection)
+    return result
+
+
+def _begun(connection: sqlite3.Connection) -> bool:
+    """Begin to write, unless another process does so now."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as problem:
+        if problem.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
+
+
+def _begin_patiently(connection: sqlite3.Connection) -> None:
+    """Begin to write, waiting for another process's short transaction to end."""
+    give_up = time.monotonic() + _PATIENCE_S
+    while not _begun(connection):
+        if time.monotonic() > give_up:
+            raise sqlite3.OperationalError(f"another process has been writing for {_PATIENCE_S} s")
+        time.sleep(_PAUSE_S)
+
+
+def _commit(connection: sqlite3.Connection) -> None:
+    try:
         connection.execute("COMMIT")
     except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+        _roll_back(connection)
         raise
-    return result
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
 
 
 def _write(connection: sqlite3.Connection, commits: Sequence[Commit]) -> list[WriteResult]:
@@ -423,8 +515,8 @@ def _known(connection: sqlite3.Connection, commits: Sequence[Commit]) -> Known:
     versions: list[tuple[str, int]] = []
     for start in range(0, len(wanted), _MOST_VARIABLES):
         part = wanted[start : start + _MOST_VARIABLES]
-        marks = ",".join("?" * len(part))
-        versions += connection.execute(f"SELECT id, version FROM dossier WHERE id IN ({marks})", part)
+        part += [""] * (-len(part) % 64)  # few different statements, so that they stay prepared
+        versions += connection.execute(f"SELECT id, version FROM dossier WHERE id IN ({_marks(len(part))})", part)
     remembered = []
     names = []
     key_sql = "SELECT scope, key, digest, reply, at FROM idempotency WHERE scope = ? AND key = ?"
@@ -443,40 +535,43 @@ def _insert(connection: sqlite3.Connection, commits: Sequence[Commit], seq: int)
     dossiers = [astuple(row) for commit in commits for row in commit.dossiers]
     # a new dossier has no deadlines to replace
     with_deadlines = [(row.id,) for commit in commits for row in commit.dossiers if row.version > 1]
-    many = connection.executemany
-    many(f"INSERT INTO entry ({_ENTRY}) VALUES ({_marks(12)})", entries)
-    many(f"INSERT OR REPLACE INTO dossier ({_DOSSIER}) VALUES ({_marks(12)})", dossiers)
-    many("DELETE FROM due WHERE dossier = ?", with_deadlines)
+    _put(connection, f"INSERT INTO entry ({_ENTRY})", entries)
+    _put(connection, f"INSERT OR REPLACE INTO dossier ({_DOSSIER})", dossiers)
+    connection.executemany("DELETE FROM due WHERE dossier = ?", with_deadlines)
     _insert_beside(connection, commits)
 
 
 def _insert_beside(connection: sqlite3.Connection, commits: Sequence[Commit]) -> None:
     """Write what stands beside entries and dossiers; of a dossier that the group writes twice, the last deadlines."""
-    many = connection.executemany
     latest: dict[str, tuple[Deadline, ...]] = {}
     for commit in commits:
         for row in commit.dossiers:
             latest[row.id] = tuple(each for each in commit.deadlines if each.dossier == row.id)
-    many(
-        "INSERT INTO due (dossier, kind, at) VALUES (?, ?, ?)",
-        [astuple(each) for group in latest.values() for each in group],
-    )
-    many(
-        "INSERT INTO blob (digest, content) VALUES (?, ?) ON CONFLICT DO NOTHING",
-        [blob for commit in commits for blob in commit.blobs],
-    )
-    many(
-        f"INSERT INTO outbox ({_DELIVERY}) VALUES ({_marks(10)})",
-        [astuple(delivery) for commit in commits for delivery in commit.deliveries],
-    )
-    many(
-        "INSERT INTO name (scope, name, dossier) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        [astuple(name) for commit in commits for name in commit.names],
-    )
-    many(
-        "INSERT INTO idempotency (scope, key, digest, reply, at) VALUES (?, ?, ?, ?, ?)",
-        [astuple(commit.remember) for commit in commits if commit.remember is not None],
-    )
+    deadlines = [astuple(each) for group in latest.values() for each in group]
+    deliveries = [astuple(delivery) for commit in commits for delivery in commit.deliveries]
+    blobs = [blob for commit in commits for blob in commit.blobs]
+    names = [astuple(name) for commit in commits for name in commit.names]
+    remembered = [astuple(commit.remember) for commit in commits if commit.remember is not None]
+    _put(connection, "INSERT INTO due (dossier, kind, at)", deadlines)
+    _put(connection, "INSERT OR IGNORE INTO blob (digest, content)", blobs)
+    _put(connection, f"INSERT INTO outbox ({_DELIVERY})", deliveries)
+    _put(connection, "INSERT OR IGNORE INTO name (scope, name, dossier)", names)
+    _put(connection, "INSERT INTO idempotency (scope, key, digest, reply, at)", remembered)
+
+
+def _put(connection: sqlite3.Connection, insert: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows, many to a statement.
+
+    Each step of a statement gives the interpreter's lock away and must win it back from the event loop, which costs a
+    busy server more than the step itself: 64 rows to a statement mean one such hand-over instead of 64.
+    """
+    at = 0
+    for size in _ROWS_AT_ONCE:
+        while len(rows) - at >= size:
+            row = f"({_marks(len(rows[at]))})"
+            values = [value for each in rows[at : at + size] for value in each]
+            connection.execute(f"{insert} VALUES {', '.join([row] * size)}", values)
+            at += size
 
 
 def _marks(count: int) -> str:
@@ -507,6 +602,14 @@ def _where(query: Query) -> tuple[str, tuple[Any, ...]]:
 def _entry_values(entry: EntryRow, seq: int) -> tuple[Any, ...]:
     *head, basis, body, salt, commitment, _ = astuple(entry)
     return (*head, basis.policy, basis.instant, body, salt, commitment, seq)
+
+
+def _unpacked(row: _PackedEntry) -> EntryRow:
+    """A row of the JSON text: blobs are in hexadecimal, a body is the text that it is."""
+    identity, at, dossier, version, kind, actor, policy, instant, body, salt, commitment, seq = row
+    known, grain = (None, None) if body is None else (body.encode(), bytes.fromhex(salt))
+    basis = Basis(policy, instant)
+    return EntryRow(identity, at, dossier, version, kind, actor, basis, known, grain, bytes.fromhex(commitment), seq)
 
 
 def _entry(row: tuple[Any, ...]) -> EntryRow:

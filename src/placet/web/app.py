@@ -1,5 +1,6 @@
 """The ASGI application: routes, errors, headers, request ids, one log line for each request that failed."""
 
+import itertools
 import secrets
 import time
 from importlib.resources import files
@@ -8,6 +9,7 @@ from typing import Any, Final
 import structlog
 from litestar import Litestar, Response, Router, get
 from litestar.datastructures import State
+from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
@@ -24,9 +26,9 @@ from placet.web.auth import Gate
 from placet.web.console import admin, records, review, session
 from placet.web.contexts import ProblemPage
 from placet.web.desk import Desk
-from placet.web.problems import api_error, describe
+from placet.web.problems import api_error, describe, describe_problems
 from placet.web.public import pages
-from placet.web.strict import StrictRequest
+from placet.web.strict import Patience, StrictRequest
 from placet.web.visit import SignInNeeded, visit_so_far
 from placet.web.wire import encode
 
@@ -34,6 +36,7 @@ CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "form-action 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+_API: Final = ("/v1/", "/healthz/", "/readyz/", "/metrics/")
 _API_HEADERS: Final = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 _PAGE_HEADERS: Final = [
     (b"content-security-policy", CSP.encode()),
@@ -77,15 +80,17 @@ def create_app(house: House, *, demo: bool = False) -> Litestar:
         route_handlers=[system.healthz, system.readyz, system.metrics],
         exception_handlers={Exception: api_error},
     )
-    return Litestar(
+    app = Litestar(
         route_handlers=[api, checks, static, *handlers],
         request_class=StrictRequest,
         exception_handlers={Exception: page_error, SignInNeeded: _sign_in},  # type: ignore[dict-item]
-        state=State({"desk": desk, "settings": settings, "log": house.log}),
+        state=State({"desk": desk, "log": house.log, "patience": Patience(settings.body_timeout_s)}),
         openapi_config=_openapi(),
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
     )
+    describe_problems(app.openapi_schema)
+    return app
 
 
 def asgi(app: Litestar) -> ASGIApp:
@@ -102,16 +107,18 @@ class _Outer:
         self._metrics = metrics
         self._log = log
         self._counters: dict[tuple[str, int], Any] = {}
+        self._run = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == ScopeType.LIFESPAN or scope["type"] == ScopeType.WEBSOCKET:
+        if scope["type"] != ScopeType.HTTP:  # litestar types only http and websocket; a lifespan passes here too
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        request_id = secrets.token_hex(8)
+        request_id = f"{self._run}-{next(self._numbers)}"
         scope["placet_request_id"] = request_id  # type: ignore[typeddict-unknown-key]
         path: str = scope["path"]
-        extra = _API_HEADERS if path.startswith("/v1/") else _PAGE_HEADERS
+        extra = _API_HEADERS if f"{path}/".startswith(_API) else _PAGE_HEADERS
         status = 500
 
         async def send_with_headers(message: Message) -> None:
@@ -168,7 +175,7 @@ def _openapi() -> OpenAPIConfig:
 
 def page_error(request: StrictRequest, error: Exception) -> Response[Any]:
     """Any error on a page, as a page in the reader's language; a bug says nothing of its inside."""
-    if request.url.path.startswith("/v1/"):
+    if f"{request.url.path}/".startswith(_API):
         return api_error(request, error)
     code, _, _ = describe(error)
     if code == "internal" and not isinstance(error, HTTPException | PlacetError):

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 import webauthn
-from litestar import Request
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
@@ -24,6 +23,7 @@ from placet.people import HOUR, People, Person, hashed, secret
 from placet.service import Principal
 from placet.settings import Settings
 from placet.store.contract import Credential, Store
+from placet.web.strict import StrictRequest
 
 _CACHED_S: Final = 5.0
 _MOST_CACHED: Final = 10_000
@@ -50,9 +50,9 @@ class Gate:
 
     # --- API -----------------------------------------------------------------------------------------------------
 
-    async def bearer(self, request: Request[Any, Any, Any], permission: str) -> Principal:
+    async def bearer(self, request: StrictRequest, permission: str) -> Principal:
         """The principal of the Authorization header. Raises `unauthenticated` or `forbidden`."""
-        header = request.headers.get("authorization", "")
+        header = request.header("authorization")
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise PlacetError(code="unauthenticated")

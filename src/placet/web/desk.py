@@ -15,6 +15,7 @@ from placet.service import Idempotency, Service
 from placet.settings import Settings
 from placet.store.contract import Store
 from placet.web.auth import Gate
+from placet.web.strict import StrictRequest
 from placet.webhooks import Courier
 
 
@@ -43,10 +44,10 @@ def desk_of(request: Request[Any, Any, Any]) -> Desk:
     return desk
 
 
-def idempotency(request: Request[Any, Any, Any], body: bytes) -> Idempotency | None:
+def idempotency(request: StrictRequest, body: bytes) -> Idempotency | None:
     """The Idempotency-Key with the digest of what is asked; None without one."""
-    key = request.headers.get("idempotency-key")
-    if key is None:
+    key = request.header("idempotency-key")
+    if not key:
         return None
     if not 1 <= len(key) <= 200 or not key.isascii() or not key.isprintable():
         raise BadInput(code="bad_idempotency_key")

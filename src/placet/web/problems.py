@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.spec import OpenAPI, OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Schema
 
 from placet.errors import CODES, PlacetError
 from placet.model import Refusal
@@ -21,6 +22,38 @@ _HTTP_CODES: Final[Mapping[int, str]] = {
     415: "wrong_media_type",
     422: "invalid",
 }
+
+
+_TEXT: Final = Schema(type=OpenAPIType.STRING)
+_PROBLEM: Final = OpenAPIResponse(
+    description="A problem (RFC 9457): `code` is stable, `next_step` says the way out.",
+    content={
+        "application/problem+json": OpenAPIMediaType(
+            schema=Schema(
+                type=OpenAPIType.OBJECT,
+                properties={
+                    "type": _TEXT,
+                    "title": _TEXT,
+                    "status": Schema(type=OpenAPIType.INTEGER),
+                    "detail": _TEXT,
+                    "code": Schema(type=OpenAPIType.STRING, enum=sorted(CODES)),
+                    "next_step": _TEXT,
+                    "facts": Schema(type=OpenAPIType.OBJECT),
+                },
+                required=["type", "title", "status", "detail", "code", "next_step", "facts"],
+            )
+        )
+    },
+)
+
+
+def describe_problems(api: OpenAPI) -> None:
+    """Say in the API's description what its errors look like; litestar would describe its own."""
+    for path in (api.paths or {}).values():
+        for operation in (path.get, path.post):
+            if operation is not None and operation.responses is not None:
+                operation.responses.pop("400", None)
+                operation.responses["default"] = _PROBLEM
 
 
 def problem(code: str, detail: str = "", facts: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -59,6 +92,8 @@ def describe(error: Exception) -> tuple[str, str, dict[str, Any]]:
     if isinstance(error, ValidationException):
         found = error.extra if isinstance(error.extra, list) else []
         texts = [str(each.get("message", "")) for each in found if isinstance(each, dict)]
+        if texts == ["'data'"]:  # how litestar words a body that is not there
+            return "malformed_json", "The body is empty.", {}
         fields = [str(each.get("key", "")) for each in found if isinstance(each, dict)]
         detail = "; ".join(texts) or "A parameter has a wrong value."
         code = "zone_missing" if "timezone component" in detail else "invalid"

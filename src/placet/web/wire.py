@@ -1,11 +1,12 @@
 """What goes over the wire: the request bodies, and how states are shown. The OpenAPI description is made from these types."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from placet.errors import BadInput
+from placet.ledger.encode import MAX_INT
 from placet.model import ID_PREFIXES, Finding, Item, Json, Medium, Micros, RuleHit, Source, Verdict
 from placet.policy import Policy
 from placet.procedure.account import Account
@@ -14,6 +15,7 @@ from placet.service import Done, Screening, Submission, rfc3339
 from placet.store.contract import EntryRow
 
 _encoder: Final = msgspec.json.Encoder()
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339 with a zone")]
 Name = Annotated[str, msgspec.Meta(max_length=200)]
@@ -231,10 +233,24 @@ class EntryOut(msgspec.Struct, frozen=True):
     commitment: str
 
 
-class Page(msgspec.Struct, frozen=True):
-    """A page of a collection; `next_cursor` is null on the last."""
+class PublicationPage(msgspec.Struct, frozen=True):
+    """A page of publications; `next_cursor` is null on the last."""
 
-    items: list[Any]
+    items: list[PublicationOut]
+    next_cursor: str | None = None
+
+
+class AccountPage(msgspec.Struct, frozen=True):
+    """A page of accounts; `next_cursor` is null on the last."""
+
+    items: list[AccountOut]
+    next_cursor: str | None = None
+
+
+class EntryPage(msgspec.Struct, frozen=True):
+    """A page of a dossier's history; `next_cursor` is the `after` of the next page, null on the last."""
+
+    items: list[EntryOut]
     next_cursor: str | None = None
 
 
@@ -285,10 +301,13 @@ def submission_of(ask: PublicationIn, policy: Policy, most_chars: int) -> Submis
 
 
 def micros(at: datetime | None) -> Micros:
-    """An instant in microseconds; 0 for none."""
+    """An instant in microseconds; 0 for none. Raises BadInput for one that the record cannot hold."""
     if at is None:
         return 0
-    return int(at.timestamp()) * 1_000_000 + at.microsecond
+    instant = (at - _EPOCH) // timedelta(microseconds=1)
+    if instant > MAX_INT:
+        raise BadInput("This time is too far in the future.", facts={"field": "schedule_at"})
+    return max(instant, 1)  # whatever lies before the epoch is past, and not "none"
 
 
 def check_id(text: str, kind: str) -> str:

@@ -18,8 +18,8 @@ from placet.web.strict import StrictRequest
 from placet.web.wire import (
     AccountIn,
     AccountOut,
+    AccountPage,
     AgreementIn,
-    Page,
     ProfileIn,
     RightsIn,
     account_out,
@@ -65,7 +65,7 @@ async def open_account(request: StrictRequest, data: AccountIn) -> Response[Acco
 @get("/accounts", summary="List accounts", opt={"scope": "account.read"})
 async def listing(
     request: StrictRequest, cursor: str = "", limit: Annotated[int, Parameter(ge=1, le=200)] = 50
-) -> Response[Page]:
+) -> Response[AccountPage]:
     """Accounts, newest first; pages by cursor."""
     desk = desk_of(request)
     who = await desk.gate.bearer(request, "account.read")
@@ -74,7 +74,7 @@ async def listing(
     last = rows[limit - 1] if len(rows) > limit else None
     following = None if last is None else write_cursor((last.opened_at, last.id))
     shown = [account_out(kinds.decode(row)) for row in rows[:limit]]
-    return Response(encode(Page(list(shown), following)), media_type=JSON)  # type: ignore[arg-type]
+    return Response(encode(AccountPage(shown, following)), media_type=JSON)  # type: ignore[arg-type]
 
 
 @get("/accounts/{account:str}", summary="Read an account", opt={"scope": "account.read"})

@@ -8,6 +8,7 @@ from litestar import Response, Router, get
 from litestar.params import Parameter
 
 from placet.errors import BadInput
+from placet.ledger.encode import MAX_INT
 from placet.ledger.merkle import LedgerShapeError, parse_tile_path
 from placet.model import ID_PREFIXES
 from placet.recorder import stored_path
@@ -15,7 +16,7 @@ from placet.web.api.publications import JSON
 from placet.web.desk import desk_of
 from placet.web.problems import problem_response
 from placet.web.strict import StrictRequest
-from placet.web.wire import Page, encode, entry_out
+from placet.web.wire import EntryPage, encode, entry_out
 
 _HASH = 32
 
@@ -24,9 +25,9 @@ _HASH = 32
 async def entries(
     request: StrictRequest,
     dossier: str,
-    after: Annotated[int, Parameter(ge=0)] = 0,
+    after: Annotated[int, Parameter(ge=0, le=MAX_INT)] = 0,
     limit: Annotated[int, Parameter(ge=1, le=1_000)] = 200,
-) -> Response[Page]:
+) -> Response[EntryPage]:
     """Everything that happened to a dossier, oldest first, as its reader may see it; `after` is a version."""
     desk = desk_of(request)
     who = await desk.gate.bearer(request, "publication.read")
@@ -40,7 +41,7 @@ async def entries(
     names_staff = who.may("ledger.read") and not who.account
     shown = [entry_out(each, names_staff=names_staff) for each in rows[:limit]]
     following = str(rows[limit - 1].version) if len(rows) > limit else None
-    return Response(encode(Page(list(shown), following)), media_type=JSON)  # type: ignore[arg-type]
+    return Response(encode(EntryPage(shown, following)), media_type=JSON)  # type: ignore[arg-type]
 
 
 @get("/ledger/checkpoint", summary="Latest head", media_type="text/plain")

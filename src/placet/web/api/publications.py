@@ -12,6 +12,7 @@ from litestar.response import Stream
 
 from placet import kinds
 from placet.errors import BadInput, PlacetError
+from placet.ledger.encode import MAX_INT
 from placet.model import Item, Refusal
 from placet.policy import AccountFacts
 from placet.procedure import publication as publications
@@ -23,9 +24,9 @@ from placet.web.strict import StrictRequest, convert, loads
 from placet.web.wire import (
     ContestIn,
     DecisionIn,
-    Page,
     PublicationIn,
     PublicationOut,
+    PublicationPage,
     RevisionIn,
     ScreenIn,
     ScreenOut,
@@ -40,6 +41,7 @@ from placet.web.wire import (
 
 JSON: Final = "application/json"
 _CHUNK: Final = 256
+_Place = tuple[Annotated[int, msgspec.Meta(ge=0, le=MAX_INT)], str]
 _STATUSES: Final = frozenset(
     ("approved", "held", "returned", "refused", "scheduled", "released", "blocked", "withdrawn", "taken_down")
 )
@@ -161,7 +163,7 @@ async def listing(
     order: str = "newest",
     cursor: str = "",
     limit: Annotated[int, Parameter(ge=1, le=200)] = 50,
-) -> Response[Page]:
+) -> Response[PublicationPage]:
     """Publications by status, account or queue. `order` is newest, opened (oldest first) or due; pages by cursor."""
     desk = desk_of(request)
     who = await desk.gate.bearer(request, "publication.read")
@@ -172,7 +174,7 @@ async def listing(
     if account:
         check_id(account, "account")
     if not who.sees(account or who.account):
-        return Response(encode(Page([])), media_type=JSON)  # type: ignore[arg-type]
+        return Response(encode(PublicationPage([])), media_type=JSON)  # type: ignore[arg-type]
     query = Query(
         kind="publication",
         status=status,
@@ -186,7 +188,7 @@ async def listing(
     shown = [publication_out(kinds.decode(row), desk.service.policy) for row in rows[:limit]]
     last = rows[limit - 1] if len(rows) > limit else None
     following = None if last is None else write_cursor((last.due_at if order == "due" else last.opened_at, last.id))
-    return Response(encode(Page(list(shown), following)), media_type=JSON)  # type: ignore[arg-type]
+    return Response(encode(PublicationPage(shown, following)), media_type=JSON)  # type: ignore[arg-type]
 
 
 def write_cursor(after: tuple[int, str]) -> str:
@@ -200,7 +202,7 @@ def read_cursor(cursor: str) -> tuple[int, str] | None:
         return None
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        return msgspec.json.decode(raw, type=tuple[int, str])
+        return msgspec.json.decode(raw, type=_Place)
     except (ValueError, msgspec.MsgspecError) as error:
         raise BadInput(code="bad_cursor") from error
 
