@@ -1,7 +1,7 @@
-"""A bounded HTTP/1.1 load: N connections, each with one request under way, for so many requests. Prints figures as JSON.
+"""A bounded HTTP/1.1 load: N connections, each with one request under way, for so many requests; figures as JSON.
 
-Small on purpose: what it costs is taken from the same two cores as the server that it loads, so it writes prepared bytes and
-reads only status and length of each answer.
+Small on purpose: what it costs is taken from the same two cores as the server that it loads, so it writes prepared
+bytes and reads only status and length of each answer.
 """
 
 import asyncio

@@ -108,6 +108,21 @@ class WriteContract:
         plain = [replace(entry(name), seq=seq) for name, seq in (("pub_a", 0), ("pub_c", 2))]
         assert await all_entries(store) == [plain[0], replace(odd, seq=1), plain[1]]
 
+    async def test_a_cancelled_writer_leaves_the_store_whole(self, store: Store) -> None:
+        """A write that is cancelled at any moment is stored whole or not at all, and the next one gets its place."""
+        for turns in range(30):
+            blobs = ((turns.to_bytes(32, "big"), b"content"),)
+            writing = asyncio.create_task(store.write([commit(f"pub_{turns:02}", blobs=blobs)]))
+            for _ in range(turns):
+                await asyncio.sleep(0.0002)
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+        (after,) = await store.write([commit("pub_after")])
+        entries = await all_entries(store)
+        assert after == Committed(len(entries) - 1)
+        assert [each.seq for each in entries] == list(range(len(entries)))
+        assert [each.dossier for each in entries] == [each.id async for each in store.states()]
+
     async def test_two_writers_share_one_order(self, store: Store, neighbour: Store) -> None:
         """Two stores that write at once give out every place once, each in its own order."""
 
@@ -324,6 +339,12 @@ class ReadContract:
         assert [each.version for each in await store.entries("pub_a", after=2, limit=2)] == [3, 4]
         assert [each.seq for each in await store.entries_from(7, 2)] == [7, 8]
         assert await store.entries_from(10, 5) == []
+
+    async def test_entries_can_be_read_without_bodies(self, store: Store) -> None:
+        """Without bodies everything that the ledger's leaves need is there, bodies and salts are None."""
+        await store.write([commit("pub_a"), commit("pub_b")])
+        whole = await all_entries(store)
+        assert await store.entries_from(0, 10, bodies=False) == [replace(each, body=None, salt=None) for each in whole]
 
     @on_a_database
     @given(

@@ -129,7 +129,7 @@ def account(_language: str) -> c.AccountCard:
         class_title="",
         rights=("news.repost",),
         agreement="2026-03",
-        status="open",
+        status="active",
         opened_at=NOW - 200 * DAY,
         counts=(("released", 100), ("returned", 3), ("held", 2), ("refused", 1)),
     )
@@ -146,7 +146,9 @@ def links() -> tuple[c.PublicationLink, ...]:
 
 def timeline() -> tuple[c.TimelineRow, ...]:
     return (
-        c.TimelineRow(418, NOW - 8 * MINUTE, "publication.claimed", "林語 Lin Yu", (("field.until", "09:22"),), ""),
+        c.TimelineRow(
+            418, NOW - 8 * MINUTE, "publication.claimed", "林語 Lin Yu", (("field.until", "2026-11-24T09:22:00Z"),), ""
+        ),
         c.TimelineRow(
             402,
             NOW - 2 * HOUR,
@@ -189,14 +191,16 @@ def grounds(language: str) -> tuple[c.GroundChoice, ...]:
 
 BODY = (
     ("功能正常，外壳有划痕，可以到店里看。\n\n要的", ()),
-    ("私加 V 信:d​e​m​o​0​0​0", (1,)),
+    ("私加 V 信:d\u200be\u200bm\u200bo\u200b0\u200b0\u200b0", (1,)),
     ("，平台聊天容易被吞消息；", ()),
     ("转账", (2,)),
     ("后天寄出", (2, 3)),
     (
-        "。\n\nThe machine runs quietly — I measured it at night, with the window open, for a whole week. "
-        "הסבון עולה שלוש, and the hose is new. More pictures: https://library.example:sale@203.0.113.22/books\n\n"
-        "<b>面交</b>地点在湖滨街 12 号，周三到周日，上午十点至傍晚六点。超过一周没有人要，我就捐给社区的洗衣房。",
+        (
+            "。\n\nThe machine runs quietly — I measured it at night, with the window open, for a whole week. "
+            "הסבון עולה שלוש, and the hose is new. More pictures: https://library.example:sale@203.0.113.22/books\n\n"
+            "<b>面交</b>地点在湖滨街 12 号，周三到周日，上午十点至傍晚六点。超过一周没有人要，我就捐给社区的洗衣房。"
+        ),
         (),
     ),
 )
@@ -241,7 +245,16 @@ def item(language: str, **changes: Any) -> c.ItemPage:
         live=True,
         blocked_by=(),
         findings=(
-            c.FindingRow(1, "terms", "community/solicitation", "私加V信", "body", "私加 V 信:d​e​m​o​0​0​0", "squeezed", 70),
+            c.FindingRow(
+                1,
+                "terms",
+                "community/solicitation",
+                "私加V信",
+                "body",
+                "私加 V 信:d\u200be\u200bm\u200bo\u200b0\u200b0\u200b0",
+                "squeezed",
+                70,
+            ),
             c.FindingRow(2, "patterns", "community/payment", "transfer-first", "body", "转账后天寄出", "exact", 100),
             c.FindingRow(3, "terms", "community/delay", "后天寄出", "body", "后天寄出", "folded", 90),
             c.FindingRow(4, "terms", "community/resale", "八成新", "title", "八成新", "exact", 100),
@@ -279,7 +292,7 @@ def queue_rows(language: str) -> tuple[c.QueueRow, ...]:
         ),
         ("換季衣服整袋出", "整袋兩百，不挑。這裡只能放九張照片，太少了。", "verdict", 50 * MINUTE, "review"),
         (
-            "Repost: how other cities paint their trams, and what that says about the people who wait for them in the rain",
+            "Repost: how other cities paint their trams, and what that says of people who wait for them in the rain",
             "Green for hills, blue for harbours.",
             "contested",
             3 * HOUR,
@@ -552,7 +565,7 @@ def _queue_pages(language: str) -> dict[str, Value]:
     offered = (("house.solicitation", w["ground"]), ("pa21.17.1", w["ground2"]))
     return {
         "queue": c.QueuePage(
-            chrome(language, "/desk", flash="choice.approve", demo=True),
+            chrome(language, "/desk", flash="flash.approved", demo=True),
             c.QueueFilter(),
             queue_rows(language),
             counts,

@@ -1,8 +1,8 @@
 """Real platforms for tests: `placet init`, then `placet serve` as a process of its own on a free port of 127.0.0.1.
 
-`platform` is one platform for the whole session, `new_platform` makes fresh ones, each with its own data folder, and ends
-them after the test. A server is ended by its own process handle. A module that uses them says
-`pytest_plugins = ("platforms",)` and imports names from here as well, hence: PYTEST_DONT_REWRITE.
+`platform` is one platform for the whole session, `new_platform` makes fresh ones, each with its own data folder, and
+ends them after the test. A server is ended by its own process handle. A module that uses them says `pytest_plugins =
+("platforms",)` and imports names from here as well, hence: PYTEST_DONT_REWRITE.
 """
 
 import contextlib
@@ -35,7 +35,10 @@ QUICK: Final[Doc] = {"checkpoint_ms": 100, "deadline_poll_ms": 50}
 
 PLAIN: Final[Doc] = {"title": "Opening hours", "body": "We open at nine on Sundays."}
 """Content that no rule objects to."""
-SOLICITING: Final[Doc] = {"title": "Spring tea", "body": "Fresh leaves are here. Add me on Telegram for the price list."}
+SOLICITING: Final[Doc] = {
+    "title": "Spring tea",
+    "body": "Fresh leaves are here. Add me on Telegram for the price list.",
+}
 """Content with a term of the community pack's list of off-platform contact: held for a person."""
 EMPTY: Final[Doc] = {"title": "", "body": " \n "}
 """Content without a word: a rule returns it."""
@@ -127,6 +130,8 @@ class Platform:
         self._settings = {"port": self.port, **QUICK, **settings}
         with (folder / "placet.toml").open("a", encoding="utf-8") as file:
             file.writelines(f"{name} = {json.dumps(value)}\n" for name, value in self._settings.items())
+        self.watchers: list[Callable[[httpx.Response], None]] = []
+        """Told of every response that a client of this platform gets."""
         self._clients: dict[str, httpx.Client] = {}
         self._staff: dict[tuple[str, ...], Person] = {}
         self._accounts: dict[str, str] = {}
@@ -196,8 +201,19 @@ class Platform:
         """A client that shows this token, or none."""
         if token not in self._clients:
             headers = {"authorization": f"Bearer {token}"} if token else {}
-            self._clients[token] = httpx.Client(base_url=self.url, headers=headers, timeout=WAIT_S, verify=False)
+            self._clients[token] = httpx.Client(
+                base_url=self.url,
+                headers=headers,
+                timeout=WAIT_S,
+                verify=False,
+                event_hooks={"response": [self._heard]},
+            )
         return self._clients[token]
+
+    def _heard(self, response: httpx.Response) -> None:
+        response.read()
+        for watcher in self.watchers:
+            watcher(response)
 
     def person(self, *roles: str, name: str = "") -> Person:
         """The person who holds exactly these roles, added when first asked for; with a name, always a new one."""
@@ -284,6 +300,19 @@ class Platform:
             return count
 
 
+def problem_in(response: httpx.Response, status: int, code: str) -> Doc:
+    """The problem (RFC 9457) that a response must be, with our `code` and a way out."""
+    kind = response.headers.get("content-type", "")
+    if (response.status_code, kind) != (status, "application/problem+json"):
+        raise AssertionError(f"expected {status} {code}, got {response.status_code} {kind}: {response.text[:2_000]}")
+    shown: Doc = response.json()
+    if (shown["code"], shown["status"], shown["type"]) != (code, status, f"/api#error-{code}"):
+        raise AssertionError(f"expected {status} {code}, got {shown}")
+    if not (shown["title"] and shown["detail"] and shown["next_step"]):
+        raise AssertionError(f"this problem does not say the way out: {shown}")
+    return shown
+
+
 def _path(link: str) -> str:
     return httpx.URL(link).path
 
@@ -315,9 +344,7 @@ def new_platform(tmp_path: Path) -> Iterator[NewPlatform]:
     """A factory of fresh platforms."""
     made: list[Platform] = []
 
-    def make(
-        *, packs: tuple[str, ...] = PACKS, database: str = "", serve: bool = True, **settings: Any
-    ) -> Platform:
+    def make(*, packs: tuple[str, ...] = PACKS, database: str = "", serve: bool = True, **settings: Any) -> Platform:
         one = Platform(tmp_path / f"platform{len(made)}", packs=packs, database=database, **settings)
         made.append(one)
         return one.start() if serve else one

@@ -94,6 +94,13 @@ class PostgresBackend:
             await connection.close()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end why anything was skipped, so that it is not taken for tested."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    for reason in sorted({report.longrepr[2] for report in skipped}):
+        terminalreporter.write_line(reason)
+
+
 # --- fixtures ----------------------------------------------------------------------------------------------------
 
 
@@ -107,7 +114,6 @@ def postgres_database() -> Iterator[str]:
         said = f"no PostgreSQL for tests at {urlsplit(SERVER).hostname}: {problem or type(problem).__name__}"
         if os.environ.get("CI") == "true":
             pytest.fail(said)
-        print(f"\nSKIPPED: {said}", file=sys.__stderr__)
         pytest.skip(said)
     yield urlsplit(SERVER)._replace(path=f"/{name}").geturl()
     asyncio.run(_on_server(f"DROP DATABASE {name} WITH (FORCE)"))

@@ -122,11 +122,11 @@ def decision(case: Case, choice: Any, **fields: str) -> Decide:
 FAILED: Final = (FailedCheck("right", "sample.form", {"needs_one_of": ["news.publish"]}), FailedCheck("account"))
 
 Give = Callable[[Case], Command]
-approve: Give = lambda case: decision(case, "approve")  # noqa: E731 - a table of short answers
-give_back: Give = lambda case: decision(case, "return", **WHY, changes="Name the source.")  # noqa: E731
-refuse: Give = lambda case: decision(case, "refuse", **WHY)  # noqa: E731
-escalate: Give = lambda case: decision(case, "escalate", reason="I am not sure.")  # noqa: E731
-take_down: Give = lambda case: decision(case, "take_down", **WHY)  # noqa: E731
+approve: Give = lambda case: decision(case, "approve")  # noqa: E731 - a short table of commands - a table of short answers
+give_back: Give = lambda case: decision(case, "return", **WHY, changes="Name the source.")  # noqa: E731 - a short table of commands
+refuse: Give = lambda case: decision(case, "refuse", **WHY)  # noqa: E731 - a short table of commands
+escalate: Give = lambda case: decision(case, "escalate", reason="I am not sure.")  # noqa: E731 - a short table of commands
+take_down: Give = lambda case: decision(case, "take_down", **WHY)  # noqa: E731 - a short table of commands
 
 
 def released() -> Case:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any, get_args
 
 import msgspec
@@ -18,7 +19,7 @@ from placet.procedure import access, account, policy_record, publication
 from placet.web import contexts
 from placet.web.render import LocaleError, disagreements, isotime, render, tables, template_name, translator
 
-SAMPLES = {language: sample_pages(language) for language in LANGUAGES}
+SAMPLES: dict[str, dict[str, Value]] = {language: sample_pages(language) for language in LANGUAGES}
 CASES = [(language, name) for language in LANGUAGES for name in SAMPLES[language]]
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&<!--"
 
@@ -82,7 +83,7 @@ def test_page_obeys_its_content_security_policy(language: str, name: str) -> Non
 def test_headings_descend_one_step_at_a_time(name: str) -> None:
     """A reader who moves by headings never skips a level (WCAG 1.3.1)."""
     levels = [int(tag[1]) for tag, _ in shown("en", name).elements if re.fullmatch("h[1-6]", tag)]
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
 @pytest.mark.parametrize("name", SAMPLES["en"])
@@ -308,6 +309,31 @@ def test_due_times_are_told_by_their_distance(language: str, due: int, expected:
     """Minutes up to an hour, hours up to two days, then days; after the limit it says overdue."""
     text = "".join(Page(render(item(language, due_at=NOW + due, overdue=due < 0))).text)
     assert expected.replace(" ", "") in text.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("PT48H", "48 hours"), ("P1M", "1 month"), ("P2DT12H", "2 days 12 hours"), ("a week", "a week")],
+)
+def test_iso_durations_are_said_in_words(text: str, expected: str) -> None:
+    """A clock's duration is put in words; what is no ISO 8601 duration stays as it is."""
+    page = msgspec.structs.replace(SAMPLES["en"]["rules"], clocks=(("claim", text, "law", ""),))
+    row = re.search(r'clock-row">.*?</b><span>(.*?)</span>', render(page))
+    assert row is not None
+    assert row[1] == expected
+
+
+def test_an_unknown_flash_shows_nothing() -> None:
+    """The message to show once comes from the address, so only messages that exist are shown."""
+    page = msgspec.structs.replace(SAMPLES["en"]["queue"], chrome=chrome("en", "/desk", flash="flash.you_have_won"))
+    assert "you_have_won" not in render(page)
+
+
+def test_entries_say_their_codes_in_words() -> None:
+    """The timeline shows "hold for review" for the outcome `hold`, and leaves people's texts as they are."""
+    text = "".join(shown("en", "item").text)
+    assert "hold for review" in text
+    assert "I would like a second pair of eyes." in text
 
 
 def test_links_to_languages_keep_the_query() -> None:

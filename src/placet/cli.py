@@ -189,7 +189,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
 ) -> None:
     """Serve the API and the desk."""
-    from placet.web.server import serve as run
+    from placet.web.server import serve as run  # noqa: PLC0415 - the web stack is not loaded for other commands
 
     settings = _settings(data=data, database=database, host=host, port=port)
     _check_initialised(settings)
@@ -209,7 +209,7 @@ def demo(
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
 ) -> None:
     """Start the demo platform: made on the first start, with sample accounts and submissions."""
-    from placet.demo.platform import run_demo
+    from placet.demo.platform import run_demo  # noqa: PLC0415 - only the demo needs it
 
     run_demo(data=data, host=host, port=port)
 
@@ -224,7 +224,7 @@ def screen(
     quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
 ) -> None:
     """Screen JSON lines: an item a line in, findings and verdict a line out. Nothing is recorded."""
-    from placet.screening_cli import screen_lines
+    from placet.screening_cli import screen_lines  # noqa: PLC0415 - it loads the wire types of the web
 
     settings = _settings(packs=pack)
     bad = screen_lines(file, settings, quiet=quiet)

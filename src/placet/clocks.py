@@ -1,7 +1,8 @@
 """When a clock that starts now ends: hours are elapsed time, days and months follow the calendar of the pack's zone.
 
 Day periods exclude the first day and end at 24:00; a month period ends on the corresponding day or the month's last
-(Civil Code arts 200 to 204). Rolling over holidays needs a calendar of them and comes with the procedures that have legal day periods.
+(Civil Code arts 200 to 204). Rolling over holidays needs a calendar of them and comes with the procedures that have
+legal day periods.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,7 @@ def end_of(policy: Policy, name: str) -> Callable[[Micros], Micros]:
 
 
 def ends(policy: Policy, name: str, start: Micros) -> Micros:
-    """The instant at which the clock `name`, started at `start`, ends. Raises SettingsError if no pack has the clock."""
+    """When the clock `name`, started at `start`, ends. Raises SettingsError if no pack has the clock."""
     for pack in policy.packs:
         for clock in pack.clocks:
             if clock.id != name:

@@ -1,4 +1,4 @@
-"""A whole platform put together from its settings: store, service, recorder, jobs. Used by `serve` and by the command line."""
+"""A whole platform put together from its settings: store, service, recorder, jobs. For `serve` and every command."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager

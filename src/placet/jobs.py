@@ -1,7 +1,7 @@
-"""What happens without anybody asking: deadlines, deliveries, checkpoints, housekeeping. Bounded loops over the service.
+"""What happens unasked: deadlines, deliveries, checkpoints, housekeeping. Bounded loops over the service.
 
-Of several processes on one database, one leads and runs them; another takes over when it ends. Each loop survives its errors:
-it logs them and goes on, since a desk whose deadlines stop is worse than one with a line in its log.
+Of several processes on one database, one leads and runs them; another takes over when it ends. Each loop survives its
+errors: it logs them and goes on, since a desk whose deadlines stop is worse than one with a line in its log.
 """
 
 import asyncio

@@ -16,8 +16,10 @@ _encoder: Final = msgspec.json.Encoder(enc_hook=str)
 
 
 class Lines:
-    """Where log lines go: written out together, a few times a second, since a system call for each line would cost more
-    than the line. Warnings and worse go out at once. What a killed process still held is in the ledger all the same.
+    """Where log lines go: written out together, a few times a second.
+
+    A system call for each line would cost more than the line. Warnings and worse go out at once. What a killed process
+    still held is in the ledger all the same.
     """
 
     def __init__(self, stream: TextIO) -> None:

@@ -1,8 +1,8 @@
 """Staff, keys and webhook endpoints: the credentials outside the record, and the entries about them on it.
 
-A name, a secret's hash, a passkey or an address is a credential and can be deleted; that somebody was given a role, and by whom,
-is an entry (procedure/access.py). A secret is random, shown once, and stored as its SHA-256: with 256 bits of
-chance there is nothing to guess, so a slow hash would only slow the desk.
+A name, a secret's hash, a passkey or an address is a credential and can be deleted; that somebody was given a role,
+and by whom, is an entry (procedure/access.py). A secret is random, shown once, and stored as its SHA-256: with 256
+bits of chance there is nothing to guess, so a slow hash would only slow the desk.
 """
 
 import base64

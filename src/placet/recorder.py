@@ -1,8 +1,9 @@
 """The signer of the record: grows the tree, checks what it signs, and stops when something does not fit.
 
-Before a head is signed, every new leaf is computed from its stored row and the root from the stored tiles; some old rows
-are hashed again each time, so that an edited row is found within one round over the log. Whatever does not fit halts the signer:
-entries are still written, no head is signed, the desk shows a banner, /readyz fails, until a person has looked.
+Before a head is signed, every new leaf is computed from its stored row and the root from the stored tiles; some old
+rows are hashed again each time, so that an edited row is found within one round over the log. Whatever does not fit
+halts the signer: entries are still written, no head is signed, the desk shows a banner, /readyz fails, until a person
+has looked.
 """
 
 import asyncio
@@ -132,7 +133,7 @@ class Recorder:
     # --- signing -------------------------------------------------------------------------------------------------
 
     async def checkpoint(self) -> Head | None:
-        """Sign a head over everything durable, if there is news. Raises LedgerHalted, now and ever after, on a misfit."""
+        """Sign a head over everything durable, if there is news. Raises LedgerHalted on a misfit, and ever after."""
         if self.halted:
             raise LedgerHalted(self.halted)
         try:
@@ -175,7 +176,7 @@ class Recorder:
         return signed
 
     async def _leaves(self, start: int, end: int, *, bodies: bool) -> AsyncIterator[list[bytes]]:
-        """The leaf hashes of the rows [start, end), computed from the rows; with `bodies`, those are held against them too."""
+        """The leaf hashes of the rows [start, end), computed from them; with `bodies`, commitments are checked too."""
         for first in range(start, end, _BATCH):
             count = min(_BATCH, end - first)
             rows = await self._store.entries_from(first, count, bodies=bodies)
@@ -191,7 +192,7 @@ class Recorder:
         self._scrubbed = end
 
     async def check_rows(self, start: int, end: int, size: int) -> None:
-        """Hold the rows [start, end) against the tiles of a tree of `size`. Raises LedgerHalted naming the first misfit."""
+        """Hold the rows [start, end) against the tiles of a tree of `size`. Raises LedgerHalted at the first misfit."""
         wanted = {Tile(0, index) for index in range(start // 256, (end - 1) // 256 + 1)}
         known = await self._known_tiles(wanted, size)
         index = start

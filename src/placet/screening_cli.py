@@ -88,9 +88,13 @@ def _screened(part: list[tuple[int, bytes]], policy: Policy, settings: Settings)
 def _read(line: bytes, policy: Policy, settings: Settings) -> tuple[Item, Any] | BadInput:
     try:
         given = convert(loads(line), Line)
-        if given.text and given.body:
-            raise BadInput("Give `text` or `body`, not both.", facts={"field": "text"})
-        whole = msgspec.structs.replace(given, body=given.text or given.body)
+        whole = msgspec.structs.replace(given, body=_body_of(given))
         return item_of(whole, policy, settings.max_text_chars), given.id
     except BadInput as problem:
         return problem
+
+
+def _body_of(given: Line) -> str:
+    if given.text and given.body:
+        raise BadInput("Give `text` or `body`, not both.", facts={"field": "text"})
+    return given.text or given.body

@@ -1,8 +1,9 @@
 """The shell around the procedures: gather, decide, append, reply.
 
-Every change to the record passes through `Service.carry_out`: it reads the dossier, gathers what the procedure needs, lets it
-decide, and appends with compare-and-swap on every version that the decision rested on; a conflict decides again, a bounded number
-of times. Clock, ids and salts are passed in, so that a test or a simulation drives them by hand.
+Every change to the record passes through `Service.carry_out`: it reads the dossier, gathers what the procedure needs,
+lets it decide, and appends with compare-and-swap on every version that the decision rested on; a conflict decides
+again, a bounded number of times. Clock, ids and salts are passed in, so that a test or a simulation drives them by
+hand.
 """
 
 import hashlib
@@ -113,7 +114,7 @@ class Plan(NamedTuple):
 
 
 class Done(NamedTuple):
-    """A command was carried out: the new state, and what was screened for it. `reply` is the stored reply when repeated."""
+    """A command was carried out: the new state, what was screened for it, and the stored reply when repeated."""
 
     state: Any
     screening: Screening | None = None
@@ -222,8 +223,8 @@ class Service:
     ) -> Done | Refusal:
         """Run one command to its end: durable, refused, or `busy` after MOST_TRIES conflicts.
 
-        `fresh` says that the id has just been made, so that nothing need be read. With `once`, `reply` gives the bytes that are
-        kept with the key, and a repetition is answered with those kept.
+        `fresh` says that the id has just been made, so that nothing need be read. With `once`, `reply` gives the
+        bytes that are kept with the key, and a repetition is answered with those kept.
         """
         kind = kinds.KINDS[kind_name]
         if once is not None and (known := await self._known(who, once)) is not None:

@@ -1,7 +1,7 @@
 """The demo platform: made on the first start with accounts, submissions and some decisions, then served.
 
-Everything goes through the same service as on a real platform; only the clock is driven by hand while it is made, so that
-the queue has a past: some items are fresh, some nearly due, some overdue.
+Everything goes through the same service as on a real platform; only the clock is driven by hand while it is made, so
+that the queue has a past: some items are fresh, some nearly due, some overdue.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class HandClock:
 
 def run_demo(*, data: str, host: str | None, port: int | None) -> None:
     """Make the demo if it is not there yet, print how to get in, and serve it."""
-    from placet.web.server import serve
+    from placet.web.server import serve  # noqa: PLC0415 - making the demo needs no web stack
 
     folder = Path(data)
     settings = load({"data": data, "host": host, "port": port, "packs": list(PACKS), "origin": "demo.placet.local"})
@@ -79,7 +79,7 @@ async def _greet(house: House) -> None:
 
 
 async def _make(settings: Settings) -> None:
-    """Build the demo beside its final place of truth: the settings file is written last, so a broken start starts over."""
+    """Build the demo; the settings file is written last, so that a start that broke off starts over."""
     _clear(settings.folder)
     clock = HandClock(now() - _PAST_HOURS * HOUR)
     log = make_log("error", sys.stderr)

@@ -1,8 +1,8 @@
 """Who may act: people on the staff, keys of programs, webhook endpoints; and one table of what each role may do.
 
-Secrets, names and passkeys are credentials, kept outside the record (store/contract.py). What stands on the record is the
-act: that a person with this id was given these roles, by whom, and when it ended. A later reader can so tell who was entitled
-to a decision, without learning a name.
+Secrets, names and passkeys are credentials, kept outside the record (store/contract.py). What stands on the record is
+the act: that a person with this id was given these roles, by whom, and when it ended. A later reader can so tell who
+was entitled to a decision, without learning a name.
 """
 
 from typing import Any, Final, Literal

@@ -1,7 +1,7 @@
 """What the procedures share: the context of a decision, and replaying entries into a state.
 
-decide(state, command, context) gives drafts or a Refusal; evolve(state, entry) gives the next state. Neither reads a clock, draws
-at random or does I/O: the service gathers what they need and passes it in.
+decide(state, command, context) gives drafts or a Refusal; evolve(state, entry) gives the next state. Neither reads a
+clock, draws at random or does I/O: the service gathers what they need and passes it in.
 """
 
 from collections.abc import Callable, Iterable, Mapping

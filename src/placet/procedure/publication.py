@@ -9,9 +9,10 @@
     any       -> withdrawn                                    by the author
 
 Rules of this procedure:
-- `held` has an owner (the queue, or the person who claimed it), a reason and a limit. At the limit it escalates to the leads'
-  queue; it never turns into a refusal by itself (requirements 3.4, S2).
-- Nobody decides what they submitted themselves (S14). A decision names the version that was read; on another it is stale.
+- `held` has an owner (the queue, or the person who claimed it), a reason and a limit. At the limit it escalates to
+  the leads' queue; it never turns into a refusal by itself (requirements 3.4, S2).
+- Nobody decides what they submitted themselves (S14). A decision names the version that was read; on another it is
+  stale.
 - When a released item is revised, what is live stays live until the new revision is released.
 """
 

@@ -94,8 +94,8 @@ class Name(Value, frozen=True):
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """One command's whole effect: all of it is written, or none.
 
-    `expects` gives the version on which the decision was made of every dossier that it read or touches; 0 means that it must
-    not exist. Each dossier in `dossiers` has all its deadlines replaced by those in `deadlines`.
+    `expects` gives the version on which the decision was made of every dossier that it read or touches; 0 means that
+    it must not exist. Each dossier in `dossiers` has all its deadlines replaced by those in `deadlines`.
     """
 
     expects: dict[str, int]
@@ -137,7 +137,7 @@ WriteResult = Committed | Conflict | Repeated | NameTaken
 
 
 class Query(Value, frozen=True):
-    """Which dossiers to list; empty fields do not narrow. `after` is the last row of the page before: (sort key, id)."""
+    """Which dossiers to list; empty fields do not narrow. `after` is the last row of the page before: (key, id)."""
 
     kind: str = ""
     status: str = ""
@@ -154,8 +154,8 @@ class Query(Value, frozen=True):
 class Credential(Value, frozen=True):
     """A secret's hash and what it opens. Outside the record: it may be deleted without a trace but for its entry.
 
-    Kinds: staff, passkey, session, link, key, webhook, challenge. `lookup` is unique within its kind (a secret's hash, a
-    passkey's id, a name); `body` is JSON that only the owner of the kind reads.
+    Kinds: staff, passkey, session, link, key, webhook, challenge. `lookup` is unique within its kind (a secret's
+    hash, a passkey's id, a name); `body` is JSON that only the owner of the kind reads.
     """
 
     id: str
@@ -251,7 +251,7 @@ class Store(Protocol):
         """Write a fact once; False if the key has a value already (which stays). Durable."""
 
     async def put_credential(self, credential: Credential, *, replace: bool = False) -> bool:
-        """Write a credential; False if its kind has that `lookup` already (with `replace`, the same id is rewritten)."""
+        """Write a credential; False if its kind has that `lookup` already (`replace`: the same id is rewritten)."""
 
     async def credential(self, kind: str, lookup: bytes) -> Credential | None:
         """One credential by what is shown to us; expired ones too, the caller compares the time."""

@@ -150,7 +150,7 @@ class SqliteStore:
         return await self._holding(lambda connection: _in_transaction(connection, lambda: work(connection)))
 
     async def _holding(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run work in the writer thread, which gives the writer's lock back: not before it ends, even if we are cancelled."""
+        """Run work in the writer thread; the writer's lock is given back when it ends, even if we are cancelled."""
         connection = self._writer
         if connection is None:
             self._writing.release()
@@ -191,8 +191,9 @@ class SqliteStore:
     async def write(self, commits: Sequence[Commit]) -> list[WriteResult]:
         """See Store.write.
 
-        The rows are put in here, on the event loop: that is a few microseconds a row of pure work, while in a thread every
-        statement would have to win the interpreter's lock from the loop. Waiting for the disk is left to the thread.
+        The rows are put in here, on the event loop: that is a few microseconds a row of pure work, while in a thread
+        every statement would have to win the interpreter's lock from the loop. Waiting for the disk is left to the
+        thread.
         """
         await self._writing.acquire()
         connection = self._writer

@@ -1,7 +1,7 @@
 """What each page is given: one typed contract a template. A template reads nothing else.
 
-Words of ours reach a page as message keys (locale/*.toml); texts of packs reach it in the reader's language. Times are in
-microseconds since the epoch, UTC; the filters `when`, `until` and `isotime` show them.
+Words of ours reach a page as message keys (locale/*.toml); texts of packs reach it in the reader's language. Times
+are in microseconds since the epoch, UTC; the filters `when`, `until` and `isotime` show them.
 """
 
 from typing import Literal

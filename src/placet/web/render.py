@@ -1,10 +1,10 @@
 """From a page's context to HTML: templates, message tables, and the filters that show times and numbers.
 
-A page's template is named after its class in snake case without "Page": `QueuePage` is shown by templates/queue.html, which reads
-`page` (the context), `t` (messages) and the filters below, and nothing else. Templates escape every value; a message is plain
-text as well, so that no text of ours or of an author can become markup.
+A page's template is named after its class in snake case without "Page": `QueuePage` is shown by templates/queue.html,
+which reads `page` (the context), `t` (messages) and the filters below, and nothing else. Templates escape every value;
+a message is plain text as well, so that no text of ours or of an author can become markup.
 
-The tables locale/*.toml must agree: the same keys and the same placeholders in every language, or the first look-up fails.
+The tables locale/*.toml must agree, or the first look-up fails: the same keys and placeholders in every language.
 """
 
 import re
@@ -50,7 +50,7 @@ class LocaleError(Exception):
 def tables() -> dict[str, dict[str, str]]:
     """Every message in every language: language -> key -> text. Raises LocaleError when the languages disagree."""
     folder = files("placet.web") / "locale"
-    loaded = {
+    loaded: dict[str, dict[str, str]] = {
         language: _flat(tomllib.loads((folder / f"{language}.toml").read_text(encoding="utf-8")))
         for language in LANGUAGES
     }
@@ -156,6 +156,26 @@ def _relative(language: str, ahead: str, behind: str) -> Callable[[Micros, Micro
     return relative
 
 
+_UNITS: Final = ("year", "month", "week", "day", "hour", "minute", "second")
+_DURATION: Final = re.compile(
+    r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", re.ASCII
+)
+
+
+def _duration(language: str) -> Callable[[str], str]:
+    locale = Locale.parse(_LOCALES[language])
+
+    def duration(text: str) -> str:
+        """An ISO 8601 duration in words ("P2DT12H": "2 days 12 hours"); any other text as it stands."""
+        match = _DURATION.fullmatch(text)
+        if match is None:
+            return text
+        parts = zip(match.groups(), _UNITS, strict=True)
+        return " ".join(format_unit(int(n), f"duration-{unit}", "long", locale=locale) for n, unit in parts if n)
+
+    return duration
+
+
 def _number(language: str) -> Callable[[int], str]:
     locale = Locale.parse(_LOCALES[language])
     return lambda value: format_decimal(value, locale=locale)
@@ -183,7 +203,10 @@ _MEMORY: Final = _Memory()
 
 @cache
 def _environment(language: str, zone: str) -> Environment:
-    """Templates bound to one language and zone. `optimized` stays off: it would fold one language's filters into the code."""
+    """Templates bound to one language and zone.
+
+    `optimized` stays off: it would fold what one language's filters give into code that all languages share.
+    """
     environment = Environment(
         loader=PackageLoader("placet.web"),
         autoescape=True,
@@ -201,6 +224,7 @@ def _environment(language: str, zone: str) -> Environment:
         "until": _relative(language, "time.until", "time.overdue"),
         "ago": _relative(language, "time.until", "time.ago"),
         "number": _number(language),
+        "duration": _duration(language),
     }
     return environment
 
@@ -213,6 +237,6 @@ def template_name(page: type[Value]) -> str:
 
 
 def render(page: Value, *, zone: str = "UTC") -> str:
-    """The page as HTML, in the language of `page.chrome`; times are shown in `zone`, an IANA name such as "Asia/Taipei"."""
+    """The page as HTML, in the language of `page.chrome`; times are shown in `zone`, an IANA name ("Asia/Taipei")."""
     language: str = page.chrome.language  # type: ignore[attr-defined]  # every *Page has a chrome
     return _environment(language, zone).get_template(template_name(type(page))).render(page=page)

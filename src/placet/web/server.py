@@ -38,14 +38,14 @@ def serve(
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Uvloop where it is installed: it is not, on Windows."""
     try:
-        import uvloop
+        import uvloop  # noqa: PLC0415 - absent on Windows
     except ImportError:
         return None
     return uvloop.new_event_loop
 
 
 def _settle_garbage() -> None:
-    """Keep what was built for the start (tables, automata, packs) out of every later collection, and collect less often.
+    """Keep what was built for the start (tables, automata, packs) out of later collections, and collect less often.
 
     A full collection walks all of that again and again, for tens of milliseconds, and finds nothing.
     """
@@ -64,7 +64,7 @@ async def _serve(
     async with open_house(settings, serving=True, log=log) as house, running(house, demo=demo) as server:
         _settle_garbage()
         await ready(house)
-        while not server.should_exit and not server.force_exit:
+        while not server.should_exit and not server.force_exit:  # noqa: ASYNC110 - uvicorn sets flags, no event
             await asyncio.sleep(0.1)
 
 

@@ -99,7 +99,7 @@ class Visit:
     async def fields(self) -> list[tuple[str, str]]:
         """All fields of a posted form, in order."""
         self.request.check_media_type("application/x-www-form-urlencoded")
-        check_same_origin(self.request, self.desk)
+        check_same_origin(self.request)
         body = await self.request.body()
         try:
             fields = parse_qsl(
@@ -142,7 +142,7 @@ async def signed_in(request: StrictRequest, permission: str = "") -> Visit:
     return found
 
 
-def check_same_origin(request: StrictRequest, desk: Desk) -> None:
+def check_same_origin(request: StrictRequest) -> None:
     """Refuse a form that another site sent: browsers say where a request comes from, and scripts cannot change it."""
     site = request.headers.get("sec-fetch-site", "")
     origin = request.headers.get("origin", "")

@@ -1,4 +1,4 @@
-"""What goes over the wire: the request bodies, and how states are shown. The OpenAPI description is made from these types."""
+"""What goes over the wire: request bodies, and how states are shown. OpenAPI is made from these types."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal

@@ -46,7 +46,7 @@ async def entries(
 
 @get("/ledger/checkpoint", summary="Latest head", media_type="text/plain")
 async def checkpoint(request: StrictRequest) -> Response[str]:
-    """The latest signed head (C2SP checkpoint). Public: whoever keeps it can tell later whether anything was changed."""
+    """The latest signed head (C2SP checkpoint). Public: whoever keeps it can tell later if anything was changed."""
     head = await desk_of(request).store.head()
     if head is None:
         return problem_response("not_found")  # type: ignore[return-value]

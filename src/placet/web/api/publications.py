@@ -202,9 +202,10 @@ def read_cursor(cursor: str) -> tuple[int, str] | None:
         return None
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        return msgspec.json.decode(raw, type=_Place)
+        place: tuple[int, str] = msgspec.json.decode(raw, type=_Place)
     except (ValueError, msgspec.MsgspecError) as error:
         raise BadInput(code="bad_cursor") from error
+    return place
 
 
 @get("/publications/{publication:str}", summary="Read a publication", opt={"scope": "publication.read"})

@@ -132,7 +132,7 @@ async def proof_page(request: StrictRequest, seq: int) -> Response[str]:
 
 
 def steps(proven: Proven) -> tuple[tuple[str, str, str], ...]:
-    """How the leaf becomes the root: at each step the sibling's side, its hash, and the hash so far (RFC 9162 2.1.3.2)."""
+    """How the leaf becomes the root: each step's sibling's side, its hash, and the hash so far (RFC 9162 2.1.3.2)."""
     index, last = proven.row.seq, proven.head.size - 1
     so_far = proven.leaf
     found = []

@@ -220,7 +220,8 @@ async def _item_context(
         account=await show.account_card(desk.store, account, policy, language),
         recent=tuple(each for each in await show.publication_links(desk.service, recent) if each.id != state.id),
         timeline=show.timeline(entries, names, policy, language, head.size if head else 0),
-        actions=_actions(here, state, claimed=claimed),
+        # After a refusal the form that was sent stays open, whatever can be done now: what was typed must not be lost.
+        actions=_actions(here, state, claimed=claimed) | ({draft.choice} & _DONE.keys()),
         grounds=show.ground_choices(policy, (hit.ground for hit in verdict.hits), language),
         draft=draft,
         problem="" if refusal is None else problem_of(refusal),

@@ -27,7 +27,7 @@ async def sign_in_page(request: StrictRequest) -> Response[str]:
 async def sign_in(request: StrictRequest) -> Response[bytes]:
     """The passkey's answer, sent by the page's script."""
     here = await visit(request)
-    check_same_origin(request, here.desk)
+    check_same_origin(request)
     sent = await request.json()
     try:
         person = await here.desk.gate.authenticate(_credential(sent), here.now)
@@ -102,7 +102,7 @@ async def _passkeys(here: Visit, problem: str = "") -> Response[str]:
 async def add_passkey(request: StrictRequest) -> Response[bytes]:
     """A new passkey, sent by the page's script."""
     here = await signed_in(request)
-    check_same_origin(request, here.desk)
+    check_same_origin(request)
     if request.headers.get("x-csrf-token") != here.who.csrf:
         raise PlacetError(code="bad_form_token")
     sent = await request.json()

@@ -1,6 +1,7 @@
 """From states and entries to what the pages show."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
@@ -51,7 +52,7 @@ def segments(text: str, field: str, findings: Sequence[Finding]) -> tuple[Segmen
     cuts = sorted({0, len(text), *(at for start, end, _ in spans for at in (start, end) if at <= len(text))})
     return tuple(
         Segment(text[start:end], tuple(n for first, last, n in spans if first <= start and end <= last))
-        for start, end in zip(cuts, cuts[1:], strict=False)
+        for start, end in pairwise(cuts)
     )
 
 
@@ -197,13 +198,10 @@ def _details(row: EntryRow, policy: Policy, language: str) -> tuple[tuple[str, s
         return (("field.erased", ""),)
     body: dict[str, Json] = msgspec.json.decode(row.body)
     found: list[tuple[str, str]] = []
-    for name in _CODES:
-        if body.get(name):
-            found.append((f"field.{name}", str(body[name])))
+    found += [(f"field.{name}", str(body[name])) for name in _CODES if body.get(name)]
     grounds = [body["ground"]] if body.get("ground") else body.get("grounds") or []
     found += [("field.ground", ground_title(policy, ground, language)) for ground in grounds]
-    for failed in body.get("failed") or []:
-        found.append(("field.failed", failed["check"]))
+    found += [("field.failed", failed["check"]) for failed in body.get("failed") or []]
     for name in _PLAIN:
         if isinstance(body.get(name), str) and body[name]:
             found.append((f"field.{name}", body[name]))

@@ -129,9 +129,13 @@ def _example(schema: dict[str, Any], node: dict[str, Any], depth: int) -> Any:
     for choice in ("oneOf", "anyOf", "allOf"):
         if choice in node:
             return _example(schema, node[choice][0], depth + 1)
+    if node.get("type") == "object":
+        return {name: _example(schema, each, depth + 1) for name, each in node.get("properties", {}).items()}
+    return _plain_example(node)
+
+
+def _plain_example(node: dict[str, Any]) -> Any:
     match node.get("type"):
-        case "object":
-            return {name: _example(schema, each, depth + 1) for name, each in node.get("properties", {}).items()}
         case "array":
             return []
         case "integer" | "number":

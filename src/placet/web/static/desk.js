@@ -13,8 +13,10 @@
     year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false,
   });
   for (const time of all("time[data-local]")) {
+    const moment = new Date(time.dateTime);
+    if (Number.isNaN(moment.getTime())) continue;
     time.title = time.textContent;
-    time.textContent = clock.format(new Date(time.dateTime));
+    time.textContent = clock.format(moment);
   }
 
   // --- menus close when one looks elsewhere ----------------------------------------------------------------------
