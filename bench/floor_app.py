@@ -1,6 +1,6 @@
 """The floor of a submission: a Litestar echo of the same body, and one group-commit insert of it, made durable.
 
-Run as `python bench/floor_app.py PORT FOLDER`; it stops by the signal that ends it.
+Run as `python -m bench.floor_app PORT FOLDER`; it stops by the signal that ends it.
 """
 
 import asyncio

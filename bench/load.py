@@ -5,12 +5,20 @@ bytes and reads only status and length of each answer.
 """
 
 import asyncio
-import json
-import sys
 import time
-from pathlib import Path
+from typing import NamedTuple
 
-import uvloop
+_LONGEST_S = 300
+
+
+class Figures(NamedTuple):
+    """What came of a load; times in seconds."""
+
+    seconds: float
+    rate: float
+    p50: float
+    p99: float
+    statuses: dict[int, int]
 
 
 class Caller(asyncio.Protocol):
@@ -76,40 +84,29 @@ class Load:
             self.done.set()
 
 
-def request_bytes(host: str, path: str, headers: dict[str, str], body: bytes) -> bytes:
-    """One POST as it goes over the wire."""
-    lines = [f"POST {path} HTTP/1.1", f"host: {host}", "content-type: application/json", f"content-length: {len(body)}"]
+def request_bytes(host: str, path: str, headers: dict[str, str], body: bytes | None) -> bytes:
+    """A POST of JSON as it goes over the wire, or a GET where there is no body."""
+    lines = [f"{'GET' if body is None else 'POST'} {path} HTTP/1.1", f"host: {host}"]
+    if body is not None:
+        lines += ["content-type: application/json", f"content-length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (body or b"")
 
 
-async def run(port: int, requests: list[bytes], connections: int) -> dict[str, object]:
-    """Send every request over `connections` connections; gives rate, latencies and statuses."""
+async def run(port: int, requests: list[bytes], connections: int) -> Figures:
+    """Send every request over `connections` connections."""
     load = Load(requests, connections)
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
     for _ in range(connections):
         await loop.create_connection(lambda: Caller(load), "127.0.0.1", port)
-    await asyncio.wait_for(load.done.wait(), 300)
+    await asyncio.wait_for(load.done.wait(), _LONGEST_S)
     seconds = time.perf_counter() - started
     times = sorted(load.times)
-    return {
-        "requests": len(times),
-        "seconds": seconds,
-        "rate": len(times) / seconds,
-        "p50_ms": times[len(times) // 2] * 1000,
-        "p99_ms": times[int(len(times) * 0.99)] * 1000,
-        "statuses": {str(status): count for status, count in load.statuses.items()},
-    }
-
-
-def main() -> None:
-    """load.py PORT PATH CONNECTIONS HEADERS_JSON BODIES_FILE"""
-    port, path, connections, headers, bodies = sys.argv[1:6]
-    lines = Path(bodies).read_bytes().splitlines()
-    requests = [request_bytes(f"127.0.0.1:{port}", path, json.loads(headers), line) for line in lines]
-    sys.stdout.write(json.dumps(uvloop.run(run(int(port), requests, int(connections)))) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    return Figures(
+        seconds=seconds,
+        rate=len(times) / seconds,
+        p50=times[len(times) // 2],
+        p99=times[int(len(times) * 0.99)],
+        statuses=load.statuses,
+    )

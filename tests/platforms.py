@@ -6,6 +6,7 @@ ends them after the test. A server is ended by its own process handle. A module 
 """
 
 import contextlib
+import copy
 import json
 import os
 import socket
@@ -121,6 +122,8 @@ class Platform:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "serve.log"
+        """What the server wrote to its standard error."""
         chosen = [part for pack in packs for part in ("--pack", pack)]
         place = ["--database", database] if database else []
         made = json.loads(placet("init", "--data", str(folder), *chosen, *place, "--json").stdout)
@@ -139,29 +142,24 @@ class Platform:
 
     # --- the process ---------------------------------------------------------------------------------------------
 
-    @property
-    def log(self) -> Path:
-        """What the server wrote to its standard error."""
-        return self.folder / "serve.log"
-
-    def start(self, env: dict[str, str] | None = None) -> "Platform":
-        """Start the server and wait until it is ready."""
+    def start(self, env: dict[str, str] | None = None, *, answers: str = "/readyz") -> "Platform":
+        """Start the server and wait until it answers 200 at that path."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "placet", "serve", "--data", str(self.folder)],
+                [sys.executable, "-m", "placet", "serve", "--data", str(self.folder), "--port", str(self.port)],
                 stdout=log,
                 stderr=log,
                 env=environment() | (env or {}),
             )
-        until(self._ready, f"the server of {self.folder} is ready")
+        until(lambda: self._ready(answers), f"the server of {self.folder} is ready")
         return self
 
-    def _ready(self) -> bool:
+    def _ready(self, path: str) -> bool:
         assert self.process is not None
         if self.process.poll() is not None:
             raise RuntimeError(f"The server ended with {self.process.returncode}:\n{self.log.read_text()[-4_000:]}")
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=WAIT_S).status_code == 200
+            return httpx.get(f"{self.url}{path}", timeout=WAIT_S).status_code == 200
         except httpx.TransportError:
             return False
 
@@ -185,6 +183,16 @@ class Platform:
             self.process.kill()
             self.process.wait(WAIT_S)
             self.process = None
+
+    def twin(self) -> "Platform":
+        """Another server of the same platform, with a port and a log of its own; not yet started."""
+        other = copy.copy(self)
+        other.port = free_port()
+        other.url = f"http://127.0.0.1:{other.port}"
+        other.log = self.folder / f"serve-{other.port}.log"
+        other._clients = {}
+        other.process = None
+        return other
 
     def cli(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """A command of `placet` on this platform."""

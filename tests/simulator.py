@@ -1,8 +1,8 @@
 """Whole platforms for tests: the real service, recorder and jobs over a real database, on a clock driven by hand.
 
-Nothing is mocked: what a test sees has been written to and read back from SQLite or PostgreSQL. Beside the platform stand
-the content that leads to each verdict, packs bent for a purpose, hands that edit the database behind the platform's back,
-and `audit_all`, which holds a finished record against everything that must be true of one.
+Nothing is mocked: what a test sees has been written to, and read back from, SQLite or PostgreSQL. Beside the platform
+stand the content that leads to each verdict, packs bent for a purpose, hands that edit the database behind the
+platform's back, and `audit_all`, which holds a finished record against everything that must be true of one.
 """
 
 import asyncio
@@ -103,22 +103,28 @@ def varied(number: int) -> Item:
 # --- policies ----------------------------------------------------------------------------------------------------
 
 
+PACKS: Final = ("community", "cn-public-accounts")
+
+
 @cache
 def shipped() -> Policy:
     """The packs that come with the product, in force together."""
-    return load_policy(("community", "cn-public-accounts"))
+    return load_policy(PACKS)
 
 
 def bent(changes: dict[str, str] | None = None, file: str = "rules.toml", added: str = "") -> Policy:
-    """The shipped packs, with passages of the community pack's `file` replaced and text added to its end."""
-    community = load_named("community")
-    text = community.files[file]
-    for old, new in (changes or {}).items():
-        assert old in text, f"{old!r} does not stand in {file}"
+    """The shipped packs, with passages of `file` replaced in every pack that has them, and text added to community's."""
+    packs = [_bent(name, changes or {}, file, added if name == "community" else "") for name in PACKS]
+    return Policy(packs)
+
+
+def _bent(name: str, changes: dict[str, str], file: str, added: str) -> Pack:
+    pack = load_named(name)
+    text = pack.files[file]
+    assert name != "community" or all(old in text for old in changes), f"not every passage stands in {file}"
+    for old, new in changes.items():
         text = text.replace(old, new)
-    files = {**community.files, file: text + added}
-    pack: Pack = load_pack(files).require()
-    return Policy([pack, load_named("cn-public-accounts")])
+    return load_pack({**pack.files, file: text + added}).require()
 
 
 def with_rule(name: str, when: str, ground: str = FRAUD) -> Policy:

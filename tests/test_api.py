@@ -1,7 +1,9 @@
 """The API in the words of its users: platforms that submit, authors who revise and contest, staff who decide."""
 
 import base64
+import html
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -176,10 +178,11 @@ def test_who_may_publish_what(
     assert platform.read(shown["id"])["status"] == status
 
 
-def test_an_account_without_an_agreement_is_held(platform: Platform) -> None:
-    """Who has signed no agreement is not published (IM14 art 6(2)): a person looks at it."""
+def test_a_missing_agreement_is_noted_in_shadow(platform: Platform) -> None:
+    """That no agreement is on record (IM14 art 6(2)) shows among the shadow results, and has no effect yet."""
     shown = platform.submit(PLAIN, account=platform.open_account(agreement=""))
-    assert (shown["status"], shown["grounds"][0]["ground"]) == ("held", "im14.6.2")
+    assert shown["status"] == "approved"
+    assert [hit["ground"] for hit in shown["verdict"]["shadow"]] == ["im14.6.2"]
 
 
 def test_a_refusal_names_rule_clause_reason_and_remedy_in_three_languages(platform: Platform) -> None:
@@ -661,7 +664,7 @@ def test_the_description_is_valid_openapi(description: Any) -> None:
 
 
 def test_generated_requests_get_answers_that_fit_the_description(new_platform: NewPlatform, description: Any) -> None:
-    """Whatever a generator makes of the description, valid or not, each answer is one that is described: never a 5xx."""
+    """Whatever a generator makes of the description, valid or not, each answer is described there; none is a 5xx."""
     target = new_platform()
     headers = {"authorization": f"Bearer {target.person('lead', 'admin').token}"}
     described = [
@@ -689,9 +692,22 @@ def test_generated_requests_get_answers_that_fit_the_description(new_platform: N
 
 
 def test_every_error_code_is_documented_where_its_type_points(platform: Platform) -> None:
-    """A problem's `type` leads to a place on the API page that says what happened and what to do."""
+    """A problem's `type` leads to the row of the API page that says what happened and what to do."""
     page = platform.client().get("/api")
     assert page.status_code == 200
     for code, known in CODES.items():
-        assert f'id="error-{code}"' in page.text, code
-        assert known.next_step.split("`")[0].split("'")[0].split("<")[0].strip()[:20] in page.text, code
+        row = page.text.partition(f'<tr id="error-{code}">')[2].partition("</tr>")[0]
+        assert f"<td>{known.status}</td>" in row, code
+        assert known.next_step in html.unescape(row), code
+
+
+def test_the_api_page_names_the_permission_of_each_operation(platform: Platform) -> None:
+    """A reader learns which scope a key needs, and that the public parts need none."""
+    page = platform.client().get("/api").text
+    shown = {
+        (re.sub("<[^>]+>", "", heading)): scope
+        for heading, scope in re.findall(r"<h3>(.*?)</h3>.*?<p class=\"list-meta\">(.*?)</p>", page, re.DOTALL)
+    }
+    assert "publication.submit" in shown["POST /v1/publications"]
+    assert "account.read" in shown["GET /v1/accounts"]
+    assert "<code" not in shown["GET /v1/ledger/checkpoint"]

@@ -65,10 +65,10 @@ def test_pack_loads_and_reloads_from_its_texts(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_pack_has_cases_for_every_rule(name: str) -> None:
-    """Every rule's ground is expected by a golden case, and some case of each pack approves."""
+    """The ground of every rule with an effect is expected by a golden case, and some case of each pack approves."""
     pack = shipped(name)
     expected = {ground for case in pack.cases for ground in case.grounds}
-    assert {rule.ground for rule in pack.rules} - TESTED_BELOW <= expected
+    assert {rule.ground for rule in pack.rules if rule.mode != "shadow"} - TESTED_BELOW <= expected
     assert "approve" in {case.expect for case in pack.cases}
 
 

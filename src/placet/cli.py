@@ -14,8 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from placet import __version__, audit
 from placet.errors import CODES, PlacetError, SettingsError
-from placet.house import House, open_house
+from placet.house import House, head_file_of, open_house
 from placet.ledger import verify as verifier
+from placet.ledger.checkpoint import NoteError
+from placet.logs import make_log
 from placet.model import Refusal
 from placet.people import SYSTEM_OPERATOR, Key, Person
 from placet.procedure.access import KEY_SCOPES, ROLES
@@ -36,6 +38,9 @@ app.add_typer(ledger_app, name="ledger")
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
+QUIET = "warning"
+"""The log level of commands: what they did is what they print, and it is on the record."""
+
 DataOption = Annotated[str | None, typer.Option("--data", help="The data folder.")]
 DatabaseOption = Annotated[str | None, typer.Option("--database", help="postgresql://… instead of SQLite.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
@@ -44,14 +49,17 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts
 def main() -> None:
     """Run the command line; an error of ours is one clear line, never a traceback."""
     try:
-        app(standalone_mode=False)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
+        sys.exit(app(standalone_mode=False))  # what `typer.Exit` carried, or None
     except typer.Abort:
         sys.exit(130)
     except PlacetError as problem:
         err.print(f"[bold red]placet:[/] {_escaped(str(problem))}")
         sys.exit(2 if isinstance(problem, SettingsError) else 1)
+    except OSError as problem:
+        if problem.filename is None:  # not about a file that somebody named
+            raise
+        err.print(f"[bold red]placet:[/] {_escaped(str(problem.filename))}: {problem.strerror}.")
+        sys.exit(2)
     except Exception as problem:
         if hasattr(problem, "show") and hasattr(problem, "exit_code"):  # a usage error of the parser
             problem.show()
@@ -71,7 +79,7 @@ def _settings(**options: Any) -> Settings:
 async def _opened(settings: Settings) -> AsyncIterator[House]:
     """The platform's parts for one command, beside a server that may be running."""
     _check_initialised(settings)
-    async with open_house(settings, serving=False) as house:
+    async with open_house(settings, serving=False, log=make_log(QUIET)) as house:
         yield house
 
 
@@ -140,7 +148,7 @@ def init(
 async def _init(settings: Settings, admin: str) -> dict[str, Any]:
     if settings.key_file.exists():
         raise PlacetError(f"{settings.folder} already holds a platform.", code="wrong_state")
-    async with open_house(settings, serving=False, create_key=True) as house:
+    async with open_house(settings, serving=False, create_key=True, log=make_log(QUIET)) as house:
         if await house.people.staff():
             raise PlacetError("This database already holds a platform; give its ledger key.", code="wrong_state")
         _write_settings(settings)
@@ -369,14 +377,13 @@ def ledger_verify(
 ) -> None:
     """Verify an export offline, or the database; names the first bad entry."""
     seen = known.read_text("utf-8") if known else None
-    if file is not None:
-        try:
-            with file.open("rb") as lines:
-                report = verifier.verify(iter(lambda: lines.readline(verifier.MAX_LINE), b""), vkey, seen)
-        except OSError as problem:
-            raise SettingsError(f"{file} cannot be read: {problem.strerror}.") from problem
-    else:
-        report = _run(_verify_database(_settings(data=data, database=database), vkey, seen))
+    try:
+        if file is not None:
+            report = _verify_file(file, vkey, seen)
+        else:
+            report = _run(_verify_database(_settings(data=data, database=database), vkey, seen))
+    except NoteError as problem:
+        raise typer.BadParameter(f"The key or the head known before cannot be used: {problem}") from problem
     shown = {
         "ok": report.ok,
         "origin": report.origin,
@@ -390,11 +397,19 @@ def ledger_verify(
         raise typer.Exit(1)
 
 
+def _verify_file(file: Path, vkey: str | None, seen: str | None) -> verifier.Report:
+    try:
+        with file.open("rb") as lines:
+            return verifier.verify(iter(lambda: lines.readline(verifier.MAX_LINE), b""), vkey, seen)
+    except OSError as problem:
+        raise SettingsError(f"{file} cannot be read: {problem.strerror}.") from problem
+
+
 async def _verify_database(settings: Settings, vkey: str | None, seen: str | None) -> verifier.Report:
     async with _opened(settings) as house:
-        lines = [line async for line in audit.export(house.store, house.recorder, bodies=True)]
-        head = house.settings.key_file.with_suffix(".head")
+        head = head_file_of(settings)  # read before the record, which a running server carries on
         seen = seen or (head.read_text("utf-8") if head.exists() else None)
+        lines = [line async for line in audit.export(house.store, house.recorder, bodies=True)]
         return verifier.verify(lines, vkey or house.recorder.vkey, seen)
 
 

@@ -75,6 +75,8 @@ async def open_house(
     started = False
     try:
         await recorder.start()
+        if recorder.halted:
+            log.critical("ledger_halted", reason=recorder.halted)
         await service.start()
         if serving if run_jobs is None else run_jobs:
             jobs.start()

@@ -1,6 +1,7 @@
 """What happens unasked: deadlines, deliveries, checkpoints, housekeeping. Bounded loops over the service.
 
-Of several processes on one database, one leads and runs them; another takes over when it ends. Each loop survives its
+Of several processes on one database, one leads and runs them; another takes over when it ends. Each process reads the
+webhook endpoints again now and then, since any of them may write a delivery. Each loop survives its
 errors: it logs them and goes on, since a desk whose deadlines stop is worse than one with a line in its log.
 """
 
@@ -22,6 +23,7 @@ from placet.webhooks import Courier
 
 _MOST_DEADLINES: Final = 200
 _HOUSEKEEPING_S: Final = 60.0
+_ENDPOINTS_S: Final = 2.0
 _IDLE_ROUNDS: Final = 10
 
 
@@ -56,6 +58,8 @@ class Jobs:
             ("housekeeping", self.housekeeping, _HOUSEKEEPING_S),
         ]
         self._tasks = [asyncio.create_task(self._loop(*each), name=f"job-{each[0]}") for each in loops]
+        endpoints = self._loop("endpoints", self._service.refresh_endpoints, _ENDPOINTS_S, leading=False)
+        self._tasks.append(asyncio.create_task(endpoints, name="job-endpoints"))
 
     async def stop(self) -> None:
         """End every loop, then sign what is still unsigned."""
@@ -70,10 +74,13 @@ class Jobs:
         except (StoreUnavailable, LedgerHalted) as problem:
             self._log.warning("last_checkpoint_failed", error=str(problem))
 
-    async def _loop(self, name: str, work: Callable[[], Awaitable[object]], pause: float) -> None:
+    async def _loop(
+        self, name: str, work: Callable[[], Awaitable[object]], pause: float, *, leading: bool = True
+    ) -> None:
+        """One job for ever: only while this process leads, unless it concerns every process."""
         while True:
             try:
-                if await self._service.store.leads():
+                if not leading or await self._service.store.leads():
                     await work()
             except asyncio.CancelledError:
                 raise
@@ -124,11 +131,10 @@ class Jobs:
             self._metrics.size.set(signed.size)
 
     async def housekeeping(self) -> None:
-        """Drop what has expired, read the endpoints again, measure the queues."""
+        """Drop what has expired, measure the queues."""
         store = self._service.store
         now = self._service.clock()
-        await store.forget(now - self._settings.idempotency_days * DAY)
-        await self._service.refresh_endpoints()
+        await store.forget(now - self._settings.idempotency_days * DAY, now)
         for queue in ("review", "lead"):
             self._metrics.waiting.labels(queue).set(await store.count(Query(queue=queue), 100_000))
         self._metrics.overdue.set(await store.count(Query(queue="*", due_before=now), 100_000))

@@ -47,7 +47,7 @@ class Lines:
     warning = error = critical = urgent
 
     def flush(self) -> None:
-        """Write out what is held. A stream that has been closed is nobody's loss any more."""
+        """Write out what is held. A stream that is closed or cannot be written (disk full) must stop nothing else."""
         with self._lock:
             held, self._held = self._held, []
             if self._timer is not None:
@@ -57,7 +57,7 @@ class Lines:
                 try:
                     self._stream.write("\n".join(held) + "\n")
                     self._stream.flush()
-                except ValueError:
+                except (OSError, ValueError):
                     return
 
 

@@ -103,24 +103,29 @@ class Recorder:
         known = await self._store.meta("ledger.vkey")
         if known != self.vkey:
             raise SettingsError(f"This database's ledger is signed by {known}, but the key at hand is {self.vkey}.")
-        head = await self._store.head()
         try:
-            self._check_rollback(head)
+            head = await self._head_not_behind()
             if head is not None:
                 await self._check_head(head)
         except (LedgerHalted, LedgerShapeError, NoteError) as problem:
-            self.halted = str(problem)
+            self.halted = problem.detail if isinstance(problem, LedgerHalted) else str(problem)
 
-    def _check_rollback(self, head: Head | None) -> None:
-        """The file beside the key remembers the last head that was published: the database may not be behind it."""
-        if not self._head_file.exists():
-            return
-        published = open_checkpoint(self._head_file.read_text("utf-8"), [self.vkey])
+    async def _head_not_behind(self) -> Head | None:
+        """The latest head. The file beside the key remembers one that was published: the database may not be behind it.
+
+        The file is read first: another process may publish meanwhile, and it writes the database before the file.
+        """
+        remembered = self._head_file.read_text("utf-8") if self._head_file.exists() else ""
+        head = await self._store.head()
+        if not remembered:
+            return head
+        published = open_checkpoint(remembered, [self.vkey])
         if head is None or head.size < published.size:
             size = 0 if head is None else head.size
             raise LedgerHalted(f"A head of {published.size} entries was published, but the database ends at {size}.")
         if head.size == published.size and head.root != published.root:
             raise LedgerHalted(f"Another head of {head.size} entries was published.")
+        return head
 
     async def _check_head(self, head: Head) -> None:
         signed = open_checkpoint(head.note, [self.vkey])
@@ -143,9 +148,8 @@ class Recorder:
             raise LedgerHalted(self.halted) from problem
 
     async def _checkpoint(self) -> Head | None:
-        head = await self._store.head()
+        head = await self._head_not_behind()
         old = 0 if head is None else head.size
-        self._check_rollback(head)
         await self._scrub(old)
         while (size := await self._store.size()) > old:
             head = await self._sign(head, min(size, old + _MOST_AT_ONCE))
@@ -284,11 +288,9 @@ def load_signer(file: Path, origin: str, *, create: bool = False) -> Signer:
 
 def _write_durably(file: Path, text: str) -> None:
     """Replace a file in one step, readable by its owner only, on disk when this returns."""
-    beside = file.with_name(file.name + ".new")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.write(handle, text.encode())
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    beside = file.with_name(f"{file.name}.{os.getpid()}.new")  # several processes may publish in turn
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as new:
+        new.write(text.encode())  # all of it or an error: a short write must not replace what is there
+        new.flush()
+        os.fsync(new.fileno())
     beside.replace(file)

@@ -223,8 +223,8 @@ class Store(Protocol):
     async def remembered(self, scope: str, key: str) -> Remembered | None:
         """What was answered under an Idempotency-Key."""
 
-    async def forget(self, before: Micros) -> int:
-        """Drop Idempotency-Keys, spent links and ended sessions older than `before`; gives how many."""
+    async def forget(self, before: Micros, expired: Micros = 0) -> int:
+        """Drop Idempotency-Keys older than `before`, and credentials that expired before `expired` (or `before`)."""
 
     async def deliveries(self, status: str, until: Micros = 0, limit: int = 100, after: str = "") -> list[Delivery]:
         """Deliveries of a status; with `until`, those whose next attempt has come, earliest first."""

@@ -235,13 +235,14 @@ class PostgresStore:
         row = await self._one(f"SELECT {REMEMBERED} FROM idempotency WHERE scope = $1 AND key = $2", scope, key)
         return Remembered(*row) if row else None
 
-    async def forget(self, before: Micros) -> int:
+    async def forget(self, before: Micros, expired: Micros = 0) -> int:
         """See Store.forget."""
         row = await self._one(
             "WITH keys AS (DELETE FROM idempotency WHERE at < $1 RETURNING 1),"
-            " ended AS (DELETE FROM credential WHERE expires_at > 0 AND expires_at < $1 RETURNING 1)"
+            " ended AS (DELETE FROM credential WHERE expires_at > 0 AND expires_at < $2 RETURNING 1)"
             " SELECT (SELECT count(*) FROM keys) + (SELECT count(*) FROM ended)",
             before,
+            expired or before,
         )
         return row[0] if row else 0
 

@@ -293,13 +293,13 @@ class SqliteStore:
         )
         return Remembered(*row) if row else None
 
-    async def forget(self, before: Micros) -> int:
+    async def forget(self, before: Micros, expired: Micros = 0) -> int:
         """See Store.forget."""
 
         def work(connection: sqlite3.Connection) -> int:
             first = connection.execute("DELETE FROM idempotency WHERE at < ?", (before,)).rowcount
             second = connection.execute(
-                "DELETE FROM credential WHERE expires_at > 0 AND expires_at < ?", (before,)
+                "DELETE FROM credential WHERE expires_at > 0 AND expires_at < ?", (expired or before,)
             ).rowcount
             return first + second
 

@@ -44,7 +44,9 @@ _PAGE_HEADERS: Final = [
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+    (b"cache-control", b"no-store"),
 ]
+_STATIC_HEADERS: Final = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"public, max-age=3600")]
 
 
 def create_app(house: House, *, demo: bool = False) -> Litestar:
@@ -99,6 +101,13 @@ def asgi(app: Litestar) -> ASGIApp:
     return _Outer(app, desk.metrics, desk.log)
 
 
+def _headers_for(path: str) -> list[tuple[bytes, bytes]]:
+    """What is added to every answer, by where it comes from: only what is the same for everybody may be kept."""
+    if f"{path}/".startswith(_API):
+        return _API_HEADERS
+    return _STATIC_HEADERS if path.startswith("/static/") else _PAGE_HEADERS
+
+
 class _Outer:
     """Around the application, as plain ASGI: it costs every request a few microseconds and no copy of the body."""
 
@@ -118,7 +127,7 @@ class _Outer:
         request_id = f"{self._run}-{next(self._numbers)}"
         scope["placet_request_id"] = request_id  # type: ignore[typeddict-unknown-key]
         path: str = scope["path"]
-        extra = _API_HEADERS if f"{path}/".startswith(_API) else _PAGE_HEADERS
+        extra = _headers_for(path)
         status = 500
 
         async def send_with_headers(message: Message) -> None:
@@ -180,6 +189,7 @@ def page_error(request: StrictRequest, error: Exception) -> Response[Any]:
     code, _, _ = describe(error)
     if code == "internal" and not isinstance(error, HTTPException | PlacetError):
         request.app.state.log.error("page_failed", path=request.url.path, error=type(error).__name__, exc_info=error)
+    code = "not_found" if code == "wrong_id_kind" else code  # an address that cannot be is an address that is not
     here = visit_so_far(request)
     identity = str(request.scope.get("placet_request_id", ""))
     status = CODES[code].status

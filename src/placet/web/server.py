@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -84,14 +85,24 @@ async def running(house: House, *, demo: bool = False) -> AsyncIterator[uvicorn.
         timeout_keep_alive=30,
     )
     server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve(), name="http")
+    sockets = _listen(settings.host, settings.port)
+    task = asyncio.create_task(server.serve(sockets), name="http")
     try:
         while not server.started:
             if task.done():
-                raise PlacetError(f"Cannot listen on {settings.host}:{settings.port}: is it in use?", code="settings")
+                raise PlacetError(f"The server on {settings.host}:{settings.port} did not start.", code="settings")
             await asyncio.sleep(0.02)
         yield server
     finally:
         server.should_exit = True
         with contextlib.suppress(SystemExit):
             await task
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
+    """A listening socket for each address of the host. Uvicorn, left to do this, ends the process when it cannot."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        return [socket.create_server(address, family=family) for family, address in {(f[0], f[4]) for f in found}]
+    except OSError as problem:
+        raise PlacetError(f"Cannot listen on {host}:{port}: {problem.strerror}.", code="settings") from problem

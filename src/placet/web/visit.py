@@ -82,6 +82,7 @@ class Visit:
             halted=bool(self.desk.recorder.halted),
             demo=self.desk.demo,
             flash=_flash(self.request),
+            tone="bad" if self.request.query_params.get("done") == "blocked" else "good",
             now=self.now,
         )
 

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-import msgspec
 from litestar import Response, get, post
 from litestar.response import Redirect
 
@@ -172,8 +171,8 @@ async def _webhooks(here: Visit, *, secret: str = "", refusal: Refusal | None = 
     page = WebhooksPage(
         chrome=here.chrome(),
         endpoints=endpoints,
-        dead=tuple(map(_delivery_row, dead)),
-        waiting=tuple(map(_delivery_row, waiting)),
+        dead=tuple(_delivery_row(each, endpoints) for each in dead),
+        waiting=tuple(_delivery_row(each, endpoints) for each in waiting),
         secret=secret,
         problem="" if refusal is None else problem_of(refusal),
         url=url,
@@ -181,9 +180,11 @@ async def _webhooks(here: Visit, *, secret: str = "", refusal: Refusal | None = 
     return here.page(page, status=200 if refusal is None else CODES[refusal.code].status)
 
 
-def _delivery_row(delivery: Delivery) -> DeliveryRow:
+def _delivery_row(delivery: Delivery, endpoints: tuple[EndpointRow, ...]) -> DeliveryRow:
+    """A delivery with its endpoint's address, or the id of one that was removed."""
     fields = {name: getattr(delivery, name) for name in DeliveryRow.__struct_fields__}
-    return msgspec.convert(fields, DeliveryRow)
+    address = {each.id: each.url for each in endpoints}.get(delivery.endpoint, delivery.endpoint)
+    return DeliveryRow(**(fields | {"endpoint": address}))
 
 
 @post("/desk/webhooks", status_code=200, include_in_schema=False)

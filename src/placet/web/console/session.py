@@ -7,7 +7,8 @@ from litestar.response import Redirect
 
 from placet.errors import PlacetError
 from placet.web.contexts import LinkPage, Passkey, PasskeysPage, SignInPage
-from placet.web.problems import problem_response
+from placet.web.problems import problem
+from placet.web.render import translator
 from placet.web.strict import StrictRequest
 from placet.web.visit import SESSION_COOKIE, Visit, check_same_origin, go, set_cookie, signed_in, visit
 from placet.web.wire import encode
@@ -32,12 +33,20 @@ async def sign_in(request: StrictRequest) -> Response[bytes]:
     try:
         person = await here.desk.gate.authenticate(_credential(sent), here.now)
     except PlacetError as error:
-        return problem_response(error.code, "", {})
+        return _told(here, error)
     cookie, seconds = await here.desk.gate.begin(person.id, here.now)
     here.desk.log.info("signed_in", staff=person.id, by="passkey")
     response = Response(encode({"next": "/desk"}), media_type="application/json")
     response.cookies.append(set_cookie(SESSION_COOKIE, cookie, seconds, here.desk))
     return response
+
+
+def _told(here: Visit, error: PlacetError) -> Response[bytes]:
+    """The problem in the words of the page's language, since its script shows them."""
+    t = translator(here.language)
+    title = t(f"error.{error.code}.title")
+    shown = problem(error.code) | {"title": title, "next_step": t(f"error.{error.code}.next")}
+    return Response(encode(shown), status_code=shown["status"], media_type="application/problem+json")
 
 
 def _credential(sent: Any) -> dict[str, Any]:
@@ -110,7 +119,7 @@ async def add_passkey(request: StrictRequest) -> Response[bytes]:
     try:
         await here.desk.gate.register_passkey(here.who.person, _credential(sent), label, here.now)
     except PlacetError as error:
-        return problem_response(error.code, "", {})
+        return _told(here, error)
     await here.desk.people.note(here.who.principal, "passkey_added")
     return Response(encode({"next": "/me?done=passkey_added"}), media_type="application/json")
 

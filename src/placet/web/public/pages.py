@@ -3,7 +3,8 @@
 from typing import Any, Final
 
 import msgspec
-from litestar import Response, get
+from litestar import Litestar, Response, get
+from litestar.routes import HTTPRoute
 
 from placet.errors import CODES
 from placet.policy import Pack, Policy, say
@@ -86,21 +87,34 @@ async def api_page(request: StrictRequest) -> Response[str]:
     """The API in words and examples, from the same description as /v1/openapi.json."""
     here = await visit(request)
     schema = request.app.openapi_schema.to_schema()
-    groups = tuple((group, tuple(_operations(schema, group))) for group in _GROUPS)
+    scopes = _scopes(request.app)
+    groups = tuple((group, tuple(_operations(schema, scopes, group))) for group in _GROUPS)
     codes = tuple((code, known.status, known.title, known.next_step) for code, known in CODES.items())
     return here.page(ApiPage(here.chrome(), groups, here.desk.settings.base_url, codes))
 
 
-def _operations(schema: dict[str, Any], group: str) -> list[ApiOperation]:
+def _scopes(app: Litestar) -> dict[tuple[str, str], str]:
+    """The permission that each operation asks for, by method and path."""
+    found: dict[tuple[str, str], str] = {}
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            for handler in route.route_handlers:
+                scope = str(handler.opt.get("scope", ""))
+                found |= {(method, route.path_format): scope for method in handler.http_methods}
+    return found
+
+
+def _operations(schema: dict[str, Any], scopes: dict[tuple[str, str], str], group: str) -> list[ApiOperation]:
     found = []
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
             if group in operation.get("tags", ()):
-                found.append(_operation(schema, path, method, operation))
+                scope = scopes.get((method.upper(), path), "")
+                found.append(_operation(schema, path, method, operation, scope))
     return found
 
 
-def _operation(schema: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> ApiOperation:
+def _operation(schema: dict[str, Any], path: str, method: str, operation: dict[str, Any], scope: str) -> ApiOperation:
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     example = _example(schema, content.get("schema", {}), 0) if content else None
     responses = tuple((status, response.get("description", "")) for status, response in operation["responses"].items())
@@ -109,7 +123,7 @@ def _operation(schema: dict[str, Any], path: str, method: str, operation: dict[s
         path=path,
         summary=operation.get("summary", ""),
         description=operation.get("description", ""),
-        scope=operation.get("x-scope", ""),
+        scope=scope,
         request="" if example is None else msgspec.json.format(msgspec.json.encode(example), indent=2).decode(),
         responses=responses,
     )
