@@ -77,7 +77,7 @@ async def open_house(
         await recorder.start()
         if recorder.halted:
             log.critical("ledger_halted", reason=recorder.halted)
-        await service.start()
+        await service.start(record_policy=serving or create_key)
         if serving if run_jobs is None else run_jobs:
             jobs.start()
             started = True

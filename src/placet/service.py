@@ -168,10 +168,11 @@ class Service:
         """The policy in force now."""
         return self.shelf.current
 
-    async def start(self) -> None:
-        """Begin to write, and put the policy in force on the record."""
+    async def start(self, *, record_policy: bool = True) -> None:
+        """Begin to write, and put the policy in force on the record; without that for those who only look."""
         self.group.start()
-        await self._record_policy()
+        if record_policy:
+            await self._record_policy()
         await self.refresh_endpoints()
 
     async def stop(self) -> None:

@@ -5,6 +5,7 @@ that the queue has a past: some items are fresh, some nearly due, some overdue.
 """
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -89,7 +90,9 @@ async def _make(settings: Settings) -> None:
             await _fill(house, clock, bar)
         await house.recorder.checkpoint()
     (settings.folder / "placet.toml").write_text(
-        f'# The demo platform; docs/operations.md lists every setting.\norigin = "{settings.origin}"\n', "utf-8"
+        "# The demo platform; docs/operations.md lists every setting.\n"
+        f'origin = "{settings.origin}"\npacks = {json.dumps(list(PACKS))}\n',
+        "utf-8",
     )
 
 

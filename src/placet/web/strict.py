@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 from litestar import Request
+from litestar.exceptions import InternalServerException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from placet.errors import BadInput
@@ -144,6 +145,8 @@ class StrictRequest(Request[Any, Any, Any]):
         except RequestEntityTooLarge as problem:
             limit = self.route_handler.resolve_request_max_body_size()
             raise BadInput(code="too_large", facts={"limit": limit, "unit": "bytes"}) from problem
+        except InternalServerException as problem:  # so litestar says that the client went away in the middle
+            raise BadInput("The connection ended before the body.", code="body_timeout") from problem
 
     def header(self, name: str) -> str:
         """A header's value, or empty; read straight from the request, without building a mapping of all."""
