@@ -19,6 +19,8 @@ class Figures(NamedTuple):
     p50: float
     p99: float
     statuses: dict[int, int]
+    times: list[float]
+    """Of each request, shortest first."""
 
 
 class Caller(asyncio.Protocol):
@@ -109,4 +111,5 @@ async def run(port: int, requests: list[bytes], connections: int) -> Figures:
         p50=times[len(times) // 2],
         p99=times[int(len(times) * 0.99)],
         statuses=load.statuses,
+        times=times,
     )

@@ -597,7 +597,7 @@ class GroupContract:
         futures = [group.submit(commit(f"pub_{n}")) for n in range(10)]
         async with asyncio.timeout(30):
             await group.stop()
-        assert [await each for each in futures] == [Committed(n) for n in range(10)]
+            assert [await each for each in futures] == [Committed(n) for n in range(10)]
         assert await store.size() == 10
         with pytest.raises(StoreUnavailable):
             group.submit(commit("pub_late"))

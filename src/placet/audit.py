@@ -1,7 +1,7 @@
 """Checks that the record is what it says: replay every verdict, rebuild every state, export for outsiders."""
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any, Final, NamedTuple
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -13,8 +13,8 @@ from placet.model import Entry, Finding, Item, Json
 from placet.policy import AccountFacts, Policy
 from placet.recorder import Recorder, header_of
 from placet.screening import screen
-from placet.service import Service
-from placet.store.contract import Commit, Committed, EntryRow, Store
+from placet.service import Service, grounds_of
+from placet.store.contract import Commit, Committed, DossierRow, EntryRow, Store
 
 _BATCH: Final = 1_000
 _JUDGED: Final = frozenset({"publication.submitted", "publication.revised"})
@@ -50,22 +50,44 @@ async def replay(service: Service, progress: Progress = lambda _, __: None) -> O
     return Outcome(checked, differences)
 
 
+class _Judgement(msgspec.Struct):
+    """What an entry's body says of a revision; its other fields belong to the procedure."""
+
+    revision: str
+    category: str
+    origin: str
+    outcome: str
+    grounds: tuple[str, ...]
+    findings: list[Finding]
+    facts: dict[str, Json]
+    verdict: Json
+
+
 async def _replayed(service: Service, row: EntryRow) -> list[Difference]:
     where = f"{row.dossier} version {row.version} (entry {row.seq})"
-    body: dict[str, Json] = msgspec.json.decode(row.body or b"{}")
     try:
+        body = msgspec.json.decode(row.body or b"", type=_Judgement)
         policy = await service.shelf.get(row.basis.policy)
-        item = await service.content(body["revision"])
+        item = await service.content(body.revision)
+        return [Difference(where, what) for what in _what_comes_out(policy, item, body, row)]
     except PlacetError as problem:
         return [Difference(where, problem.detail)]
-    findings = [_with_quote(msgspec.convert(each, Finding), item) for each in body["findings"]]
-    found: list[Difference] = []
-    verdict = policy.evaluate(_whole_facts(policy, item, body["facts"], row), findings, row.dossier)
-    if canonical(msgspec.to_builtins(verdict)) != canonical(body["verdict"]):
-        found.append(Difference(where, f"the verdict comes to {verdict.outcome}, recorded is {body['outcome']}"))
+    except (msgspec.MsgspecError, ValueError, TypeError, KeyError) as problem:
+        return [Difference(where, f"its body is not what an entry of this kind holds: {problem}")]
+
+
+def _what_comes_out(policy: Policy, item: Item, body: _Judgement, row: EntryRow) -> Iterator[str]:
+    """What differs when the rules are asked again."""
+    findings = [_with_quote(each, item) for each in body.findings]
+    verdict = policy.evaluate(_whole_facts(policy, item, body.facts, row), findings, row.dossier)
+    if canonical(msgspec.to_builtins(verdict)) != canonical(body.verdict):
+        yield f"the verdict comes to {verdict.outcome}, recorded is {body.outcome}"
+    if (verdict.outcome, grounds_of(verdict)) != (body.outcome, body.grounds):
+        yield f"outcome and grounds do not follow from the verdict, which is {verdict.outcome}"
+    if (item.category, item.origin) != (body.category, body.origin):
+        yield "category and origin are not those of the content"
     if screen(item, policy.lexicon) != findings:
-        found.append(Difference(where, "screening finds something else in the same content"))
-    return found
+        yield "screening finds something else in the same content"
 
 
 def _whole_facts(policy: Policy, item: Item, recorded: dict[str, Json], row: EntryRow) -> dict[str, Json]:
@@ -92,28 +114,45 @@ async def rebuild(store: Store, *, repair: bool = False, progress: Progress = la
     """Fold every dossier's entries again and compare with what is stored; with `repair`, write what the entries say."""
     checked = 0
     differences: list[Difference] = []
-    async for row in store.states():
+    async for dossier, row in _dossiers(store):
         checked += 1
-        kind = kinds.KINDS.get(row.kind)
-        if kind is None:
-            differences.append(Difference(row.id, f"unknown kind {row.kind}"))
-            continue
-        try:
-            entries = [_entry(each) async for each in _all_entries(store, row.id)]
-            state = kinds.fold(kind, entries)
-        except (ValueError, KeyError, msgspec.MsgspecError) as problem:
-            differences.append(Difference(row.id, f"its entries cannot be folded: {problem}"))
-            continue
-        expected = None if state is None else kinds.row(kind, state, entries[-1].at)
-        if expected != row:
-            differences.append(Difference(row.id, _what_differs(row, expected)))
-            if repair and expected is not None:
-                await _repair(
-                    store, Commit(expects={row.id: row.version}, dossiers=(expected,), deadlines=kinds.due(kind, state))
-                )
+        differences += await _rebuilt(store, dossier, row, repair=repair)
         if checked % _BATCH == 0:
             progress(checked, 0)
     return Outcome(checked, differences)
+
+
+async def _dossiers(store: Store) -> AsyncIterator[tuple[str, DossierRow | None]]:
+    """Every dossier with its row; then those that have entries, and no row any more."""
+    async for row in store.states():
+        yield row.id, row
+    start = 0
+    while entries := await store.entries_from(start, _BATCH, bodies=False):
+        for entry in entries:
+            if entry.version == 1 and await store.dossier(entry.dossier) is None:
+                yield entry.dossier, None
+        start = entries[-1].seq + 1
+
+
+async def _rebuilt(store: Store, dossier: str, row: DossierRow | None, *, repair: bool) -> list[Difference]:
+    kind = kinds.of_id(dossier)
+    if kind is None:
+        return [Difference(dossier, "no kind of dossier has such an id")]
+    try:
+        entries = [_entry(each) async for each in _all_entries(store, dossier)]
+        state = kinds.fold(kind, entries)
+    except (ValueError, KeyError, TypeError, msgspec.MsgspecError) as problem:
+        return [Difference(dossier, f"its entries cannot be folded: {problem}")]
+    if state is None:
+        return [Difference(dossier, "it has no entries")]
+    expected = kinds.row(kind, state, entries[-1].at)
+    if expected == row:
+        return []
+    if repair:
+        version = 0 if row is None else row.version
+        commit = Commit(expects={dossier: version}, dossiers=(expected,), deadlines=kinds.due(kind, state))
+        await _repair(store, commit)
+    return [Difference(dossier, _what_differs(row, expected))]
 
 
 async def _repair(store: Store, commit: Commit) -> None:
@@ -122,9 +161,9 @@ async def _repair(store: Store, commit: Commit) -> None:
         raise PlacetError("A dossier changed while it was repaired.", code="busy")
 
 
-def _what_differs(row: Any, expected: Any) -> str:
-    if expected is None:
-        return "it has no entries"
+def _what_differs(row: DossierRow | None, expected: DossierRow) -> str:
+    if row is None:
+        return "it has entries, but is not stored"
     fields = [name for name in row.__struct_fields__ if getattr(row, name) != getattr(expected, name)]
     return f"{', '.join(fields)} differ from what its entries lead to"
 

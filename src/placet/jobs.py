@@ -9,16 +9,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import msgspec
 import structlog
 
-from placet.errors import LedgerHalted, StoreUnavailable
+from placet.errors import LedgerHalted, StoreCorrupt, StoreUnavailable
 from placet.metrics import Metrics
 from placet.model import Refusal
 from placet.people import DAY
 from placet.recorder import Recorder
 from placet.service import Service
 from placet.settings import Settings
-from placet.store.contract import Query
+from placet.store.contract import Deadline, Query
 from placet.webhooks import Courier
 
 _MOST_DEADLINES: Final = 200
@@ -93,14 +94,22 @@ class Jobs:
         now = self._service.clock()
         due = await self._service.store.due(now, _MOST_DEADLINES)
         for deadline in due:
-            result = await self._service.fire(deadline.dossier, deadline.kind)
-            lag = max(0, self._service.clock() - deadline.at)
-            self._metrics.late.set(lag / 1_000_000)
-            if isinstance(result, Refusal):
-                self._log.error("deadline_refused", dossier=deadline.dossier, deadline=deadline.kind, code=result.code)
-            else:
-                self._metrics.deadlines.labels(deadline.kind).inc()
+            await self._fire(deadline)
         return len(due)
+
+    async def _fire(self, deadline: Deadline) -> None:
+        what = {"dossier": deadline.dossier, "deadline": deadline.kind}
+        try:
+            result = await self._service.fire(deadline.dossier, deadline.kind)
+        except (StoreCorrupt, msgspec.MsgspecError) as problem:  # one damaged dossier must not stop the others' clocks
+            self._log.error("deadline_failed", error=type(problem).__name__, detail=str(problem)[:300], **what)
+            return
+        lag = max(0, self._service.clock() - deadline.at)
+        self._metrics.late.set(lag / 1_000_000)
+        if isinstance(result, Refusal):
+            self._log.error("deadline_refused", code=result.code, **what)
+        else:
+            self._metrics.deadlines.labels(deadline.kind).inc()
 
     async def deliveries(self) -> int:
         """Carry what is in the outbox."""

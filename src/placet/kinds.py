@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from placet.model import Entry, Micros, Value
+from placet.model import ID_PREFIXES, Entry, Micros, Value
 from placet.procedure import access, account, policy_record, publication
 from placet.store.contract import Deadline, DossierRow
 
@@ -74,6 +74,8 @@ _KINDS: Final = (
 
 KINDS: Final[dict[str, Kind]] = {kind.name: kind for kind in _KINDS}
 
+_BY_PREFIX: Final = {ID_PREFIXES[kind.name]: kind for kind in _KINDS}
+
 ENTRY_KINDS: Final[tuple[str, ...]] = (
     *publication.KINDS,
     *account.KINDS,
@@ -83,6 +85,11 @@ ENTRY_KINDS: Final[tuple[str, ...]] = (
 """Every kind of entry that the record may hold. A kind's tag and bytes never change their meaning."""
 
 _encoder: Final = msgspec.json.Encoder()
+
+
+def of_id(dossier: str) -> Kind | None:
+    """The kind that an id names by its prefix; None for a prefix that no dossier has."""
+    return _BY_PREFIX.get(dossier.partition("_")[0])
 
 
 def row(kind: Kind, state: Any, updated_at: Micros) -> DossierRow:

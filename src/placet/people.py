@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from placet.errors import StaffError
-from placet.model import Micros, Refusal
+from placet.model import ID_PREFIXES, Micros, Refusal
 from placet.procedure import access
 from placet.service import Done, Plan, Principal, Service, plainly
 from placet.store.contract import Credential
@@ -242,7 +242,7 @@ class People:
         return await self._carry(who, "staff", who.id, access.Note(what))
 
     async def _carry(self, who: Principal, kind: str, identity: str, command: access.Command) -> Done | Refusal:
-        if identity[:4] not in ("stf_", "key_", "whk_"):
+        if not identity.startswith(f"{ID_PREFIXES[kind]}_"):  # a key is no person, though both are of one procedure
             return Refusal("not_found")
         return await self._service.carry_out(who, kind, identity, plainly(Plan(command)))
 

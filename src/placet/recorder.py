@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from placet.errors import LedgerHalted, SettingsError
+from placet.errors import LedgerHalted, PlacetError, SettingsError, StoreCorrupt
 from placet.ledger.checkpoint import Checkpoint, NoteError, Signer, may_sign, open_checkpoint, sign_checkpoint
-from placet.ledger.encode import commitment, header_bytes, leaf_hash
+from placet.ledger.encode import EncodeError, commitment, header_bytes, leaf_hash
 from placet.ledger.merkle import (
     LedgerShapeError,
     Proof,
@@ -38,6 +38,8 @@ from placet.store.contract import EntryRow, Head, Store
 _MOST_AT_ONCE: Final = 20_000
 _BATCH: Final = 2_000
 _HASH: Final = 32
+_MISFIT: Final = (LedgerHalted, StoreCorrupt, LedgerShapeError, NoteError)
+"""What halts the signer. Anything else, such as a database that is away, may pass."""
 
 
 class Proven(NamedTuple):
@@ -52,19 +54,22 @@ class Proven(NamedTuple):
 
 
 def header_of(row: EntryRow) -> bytes:
-    """The canonical header of a stored entry."""
-    return header_bytes(
-        seq=row.seq,
-        at=row.at,
-        dossier=row.dossier,
-        version=row.version,
-        kind=row.kind,
-        actor=row.actor,
-        policy=row.basis.policy,
-        instant=row.basis.instant,
-        entry_id=row.id,
-        commitment=row.commitment,
-    )
+    """The canonical header of a stored entry. Raises StoreCorrupt for a row that cannot have been written as it is."""
+    try:
+        return header_bytes(
+            seq=row.seq,
+            at=row.at,
+            dossier=row.dossier,
+            version=row.version,
+            kind=row.kind,
+            actor=row.actor,
+            policy=row.basis.policy,
+            instant=row.basis.instant,
+            entry_id=row.id,
+            commitment=row.commitment,
+        )
+    except EncodeError as problem:
+        raise StoreCorrupt(f"Entry {row.seq} is not as it was written: {problem}.") from problem
 
 
 def stored_path(level: int, index: int) -> str:
@@ -107,8 +112,8 @@ class Recorder:
             head = await self._head_not_behind()
             if head is not None:
                 await self._check_head(head)
-        except (LedgerHalted, LedgerShapeError, NoteError) as problem:
-            self.halted = problem.detail if isinstance(problem, LedgerHalted) else str(problem)
+        except _MISFIT as problem:
+            self.halted = _reason(problem)
 
     async def _head_not_behind(self) -> Head | None:
         """The latest head. The file beside the key remembers one that was published: the database may not be behind it.
@@ -130,10 +135,12 @@ class Recorder:
     async def _check_head(self, head: Head) -> None:
         signed = open_checkpoint(head.note, [self.vkey])
         read = await self._reader(tiles_for_root(head.size), head.size)
+        size = await self._store.size()
+        if size < head.size:
+            raise LedgerHalted(f"Entry {size} is missing: the head covers {head.size} entries.")
         if (signed.size, signed.root) != (head.size, head.root) or root_of_tiles(head.size, read) != head.root:
+            await self.check_rows(0, head.size, head.size)  # names the entry, where a single one is to blame
             raise LedgerHalted(f"The tiles do not give the root of the head of {head.size} entries.")
-        if await self._store.size() < head.size:
-            raise LedgerHalted(f"The head covers {head.size} entries, but fewer are stored.")
 
     # --- signing -------------------------------------------------------------------------------------------------
 
@@ -143,8 +150,8 @@ class Recorder:
             raise LedgerHalted(self.halted)
         try:
             return await self._checkpoint()
-        except (LedgerHalted, LedgerShapeError, NoteError) as problem:
-            self.halted = problem.detail if isinstance(problem, LedgerHalted) else str(problem)
+        except _MISFIT as problem:
+            self.halted = _reason(problem)
             raise LedgerHalted(self.halted) from problem
 
     async def _checkpoint(self) -> Head | None:
@@ -233,10 +240,12 @@ class Recorder:
         return consistency_proof(old, head.size, of_tiles(read)), head
 
     async def all_tiles(self, size: int) -> dict[tuple[int, int], bytes]:
-        """Every tile of a tree of `size`, each at the width that it has there."""
+        """Every tile of a tree of `size`, at the width that it has there. Raises StoreCorrupt where one is not whole."""
         found = {}
         for tile in tiles(size):
             hashes = await self._store.tile(stored_path(tile.level, tile.index)) or b""
+            if len(hashes) < tile.width * _HASH:
+                raise StoreCorrupt(f"The tile {tile_path(tile)} is missing or cut short.")
             found[tile.level, tile.index] = hashes[: tile.width * _HASH]
         return found
 
@@ -268,6 +277,10 @@ def _hash_rows(rows: Sequence[EntryRow], first: int, count: int) -> list[bytes]:
     if len(leaves) != count:
         raise LedgerHalted(f"Entry {first + len(leaves)} is missing.")
     return leaves
+
+
+def _reason(problem: Exception) -> str:
+    return problem.detail if isinstance(problem, PlacetError) else str(problem)
 
 
 def load_signer(file: Path, origin: str, *, create: bool = False) -> Signer:

@@ -361,13 +361,12 @@ class Service:
 
     def _screened(self, screening: Screening) -> publications.Screened:
         verdict = screening.verdict
-        grounds = dict.fromkeys(hit.ground for hit in verdict.hits)
         return publications.Screened(
             revision=screening.revision,
             category=screening.item.category,
             origin=screening.item.origin,
             outcome=verdict.outcome,
-            grounds=tuple(grounds),
+            grounds=grounds_of(verdict),
             record={
                 "findings": [_without_quote(finding) for finding in screening.findings],
                 "facts": self.policy.recorded(screening.facts),
@@ -539,8 +538,8 @@ class Service:
         async def gather(state: Any, context: Context) -> Plan | Refusal:
             if state is None or not who.sees(state.account):
                 return Refusal("not_found")
-            account = await self.account(state.account)
-            if account is None:
+            account = await self.state(state.account)  # read afresh: a refusal to release is not checked by a write
+            if not isinstance(account, accounts.Account):
                 return Refusal("not_found")
             failed = await self._release_checks(state, account, context.now)
             return Plan(publications.Release(failed, scheduled), {account.id: account.version})
@@ -569,7 +568,14 @@ class Service:
             if hit.ground not in considered and hit.given != "approve":
                 failed.append(publications.FailedCheck("rules", hit.ground, {"rule": hit.rule, "pack": hit.pack}))
                 considered.add(hit.ground)
-        failed += [publications.FailedCheck("rule_error", "", {"rule": each.rule}) for each in verdict.errors]
+        if verdict.errors:
+            _, known = await self.screening_record(state)  # what failed then, the person who approved has considered
+            seen = {(each.pack, each.rule) for each in known.errors}
+            failed += [
+                publications.FailedCheck("rule_error", "", {"rule": each.rule, "pack": each.pack})
+                for each in verdict.errors
+                if (each.pack, each.rule) not in seen
+            ]
         return tuple(failed)
 
     async def fire(self, dossier: str, deadline: str) -> Done | Refusal:
@@ -660,6 +666,11 @@ def facts_of(account: accounts.Account) -> AccountFacts:
     return AccountFacts(
         id=account.id, account_class=account.account_class, rights=account.rights, agreement=account.agreement
     )
+
+
+def grounds_of(verdict: Verdict) -> tuple[str, ...]:
+    """The grounds of a verdict, each once, most restrictive first."""
+    return tuple(dict.fromkeys(hit.ground for hit in verdict.hits))
 
 
 def _again(remembered: Remembered, once: Idempotency) -> Done | Refusal:

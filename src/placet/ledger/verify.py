@@ -6,6 +6,7 @@ byte for byte what `export_lines` writes, so nothing in a file can be changed un
 """
 
 import argparse
+import re
 import sys
 from array import array
 from collections import Counter, defaultdict
@@ -62,6 +63,7 @@ Progress = Callable[[int, int], None]
 """Called now and then with how many entries were read, and how many there should be."""
 Tiles = dict[tuple[int, int], bytes]
 """The hashes of tiles by (level, index)."""
+_BODY_OF: Final = re.compile(rb'\{"seq":([0-9]{1,16}),')
 
 
 class Problem(Value, frozen=True):
@@ -244,7 +246,8 @@ def _read_body(line: bytes, record: _Record, problems: _Problems) -> None:
     try:
         seq, salt, body = parse_body(line)
     except ExportError as problem:
-        problems.add("body_unreadable", str(problem))
+        said = _BODY_OF.match(line)  # whatever else is unreadable, it may still say whose body it is
+        problems.add("body_unreadable", str(problem), int(said[1]) if said else None)
         return
     if record.commitment_of(seq) != commitment(salt, body):
         problems.add("body_mismatch", "This body and salt are not what the entry's header commits to.", seq)

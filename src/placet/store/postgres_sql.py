@@ -113,8 +113,9 @@ async def _replace_deadlines(connection: Connection, commits: Sequence[Commit]) 
         for each in commit.deadlines:
             if each.dossier in latest:
                 latest[each.dossier].append(each)
-    grown = sorted({row.id for commit in commits for row in commit.dossiers if row.version > 1})
-    if grown:  # a new dossier has no deadlines to replace
+    # a dossier that comes with its first entry has no deadlines to replace; one that is repaired comes without entries
+    grown = sorted({row.id for one in commits for row in one.dossiers if row.version > 1 or not one.entries})
+    if grown:
         await connection.execute("DELETE FROM due WHERE dossier = ANY($1::text[])", grown)
     rows = [astuple(each) for group in latest.values() for each in group]
     await insert(connection, f"INSERT INTO due ({DUE}) {_DUE_ROWS}", rows)

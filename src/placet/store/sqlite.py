@@ -534,8 +534,10 @@ def _insert(connection: sqlite3.Connection, commits: Sequence[Commit], seq: int)
     drafts = (entry for commit in commits for entry in commit.entries)
     entries = [_entry_values(entry, place) for place, entry in enumerate(drafts, seq)]
     dossiers = [astuple(row) for commit in commits for row in commit.dossiers]
-    # a new dossier has no deadlines to replace
-    with_deadlines = [(row.id,) for commit in commits for row in commit.dossiers if row.version > 1]
+    # a dossier that comes with its first entry has no deadlines to replace; one that is repaired comes without entries
+    with_deadlines = [
+        (row.id,) for commit in commits for row in commit.dossiers if row.version > 1 or not commit.entries
+    ]
     _put(connection, f"INSERT INTO entry ({_ENTRY})", entries)
     _put(connection, f"INSERT OR REPLACE INTO dossier ({_DOSSIER})", dossiers)
     connection.executemany("DELETE FROM due WHERE dossier = ?", with_deadlines)

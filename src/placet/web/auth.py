@@ -52,7 +52,7 @@ class Gate:
 
     async def bearer(self, request: StrictRequest, permission: str) -> Principal:
         """The principal of the Authorization header. Raises `unauthenticated` or `forbidden`."""
-        header = request.header("authorization")
+        header = request.header("authorization") or ""
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise PlacetError(code="unauthenticated")

@@ -47,7 +47,7 @@ def desk_of(request: Request[Any, Any, Any]) -> Desk:
 def idempotency(request: StrictRequest, body: bytes) -> Idempotency | None:
     """The Idempotency-Key with the digest of what is asked; None without one."""
     key = request.header("idempotency-key")
-    if not key:
+    if key is None:  # an empty one is not none: whoever sends it wants to be safe, and is not
         return None
     if not 1 <= len(key) <= 200 or not key.isascii() or not key.isprintable():
         raise BadInput(code="bad_idempotency_key")

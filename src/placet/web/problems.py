@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, MethodNotAllowedException, ValidationException
 from litestar.openapi.spec import OpenAPI, OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Schema
 
 from placet.errors import CODES, PlacetError
@@ -109,4 +109,7 @@ def api_error(request: Request[Any, Any, Any], error: Exception) -> Response[byt
     if code == "internal":
         request.app.state.log.error("request_failed", path=request.url.path, error=type(error).__name__, exc_info=error)
     facts = {**facts, "request": request.scope.get("placet_request_id", "")} if code == "internal" else facts
-    return problem_response(code, detail, facts)
+    response = problem_response(code, detail, facts)
+    if isinstance(error, MethodNotAllowedException):  # RFC 9110 section 15.5.6: it must say what is allowed
+        response.headers.update(error.headers or {})
+    return response

@@ -148,13 +148,13 @@ class StrictRequest(Request[Any, Any, Any]):
         except InternalServerException as problem:  # so litestar says that the client went away in the middle
             raise BadInput("The connection ended before the body.", code="body_timeout") from problem
 
-    def header(self, name: str) -> str:
-        """A header's value, or empty; read straight from the request, without building a mapping of all."""
+    def header(self, name: str) -> str | None:
+        """A header's value, or None; read straight from the request, without building a mapping of all."""
         wanted = name.encode()
         for each, value in self.scope["headers"]:
             if each == wanted:
                 return value.decode("latin-1")
-        return ""
+        return None
 
     async def json(self) -> Any:
         """The body as JSON, once: as the type that the handler takes, or plain where it takes none.
@@ -168,7 +168,7 @@ class StrictRequest(Request[Any, Any, Any]):
 
     def check_media_type(self, wanted: str) -> None:
         """Refuse other types, and any Content-Encoding: a compressed body could be a bomb, and has no need here."""
-        sent = self.header("content-type").partition(";")[0].strip().lower()
-        encoding = self.header("content-encoding").lower() or "identity"
+        sent = (self.header("content-type") or "").partition(";")[0].strip().lower()
+        encoding = (self.header("content-encoding") or "identity").lower()
         if sent != wanted or encoding != "identity":
             raise BadInput(code="wrong_media_type", facts={"expected": wanted, "got": sent or "nothing"})
