@@ -83,7 +83,7 @@ def run_here(name: str, size: Size, to: Path) -> int:
     except Wrong as problem:
         print(f"WRONG: {name}: {problem}", flush=True)
         return 1
-    except Exception as problem:
+    except Exception as problem:  # noqa: BLE001 - whatever one benchmark meets, the others are still run
         sys.excepthook(type(problem), problem, problem.__traceback__)
         return 2
     print(f"{table(lines)}\n({time.perf_counter() - started:.0f} s)", flush=True)

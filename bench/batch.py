@@ -1,7 +1,7 @@
 """How many items a second in NDJSON batches: every line screened, decided, recorded, durable, answered.
 
-One line in a hundred is broken and must fail alone, one in twenty must be held, every other approved; each result line is
-checked, and afterwards the record.
+One line in a hundred is broken and must fail alone, one in twenty must be held, every other approved; each result
+line is checked, and afterwards the record.
 """
 
 import json
@@ -77,7 +77,9 @@ def send(api: httpx.Client, batch: list[Sample]) -> float:
         right = result["status"] == 201 and result["publication"]["status"] == sample.status
         if sample is BROKEN:
             right = result["status"] == 400
-        check(right and result["line"] == place, f"Line {place} should be {sample.status or 'a failure'}: {line[:300]!r}")
+        check(
+            right and result["line"] == place, f"Line {place} should be {sample.status or 'a failure'}: {line[:300]!r}"
+        )
     return seconds
 
 

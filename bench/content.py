@@ -5,10 +5,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-WORDS: Final = (
-    "今天 天气 很好 我们 一起 去 公园 散步 然后 回家 做饭 晚上 看书 周末 孩子 学会 骑车"
-    " a quiet morning with coffee and book the recipe is simple our garden grows slowly this spring"
-).split()
+CHINESE: Final = "今天 天气 很好 我们 一起 去 公园 散步 然后 回家 做饭 晚上 看书 周末 孩子 学会 骑车"
+ENGLISH: Final = "a quiet morning with coffee and book the recipe is simple our garden grows slowly this spring"
+WORDS: Final = [*CHINESE.split(" "), *ENGLISH.split(" ")]
 SOLICITING: Final = "Add me on Telegram for the price list."
 """A sentence for which the community pack holds an item."""
 HELD_EVERY: Final = 20

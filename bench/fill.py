@@ -1,11 +1,13 @@
-"""Platforms with as many dossiers as wanted, made fast: a few real lives of accounts and publications, copied many times.
+"""Platforms with as many dossiers as wanted, made fast: a few real lives of publications, copied many times.
 
 Each life is led once, through the service, by the rules of the packs: submitted, released, held, escalated, returned,
-refused. A copy has ids, times, account and content of its own, and its commitments and revision are computed again, so that
-`rebuild` finds no difference and the ledger verifies. What is filled is kept in the temporary folder for some hours.
+refused. A copy has ids, times, account and content of its own, and its commitments and revision are computed again,
+so that `rebuild` finds no difference and the ledger verifies. What is filled is kept in the temporary folder for some
+hours.
 """
 
 import asyncio
+import fcntl
 import hashlib
 import os
 import random
@@ -40,12 +42,12 @@ from placet.store.contract import Commit, Committed, Deadline, DossierRow, Entry
 
 HOUR: Final = 3_600_000_000
 KEPT_S: Final = 12 * 3_600
-"""Held items are due from 14 hours on: a platform kept for longer would have deadlines that fire while it is measured."""
+"""Escalated items are due from 14 hours on: kept for longer, their deadlines would fire while it is measured."""
 GROUP: Final = 4_000
 PER_ACCOUNT: Final = 100
 BUSIEST: Final = 0.05
 """The share of all publications that one account has."""
-TEXTS: Final = 25
+TEXTS: Final = 16
 """Lives of each kind, each with a text of its own."""
 CHECKED: Final = 20_000
 """Up to so many dossiers, a filled platform is derived again as a whole."""
@@ -92,7 +94,9 @@ async def lead_lives(house: House, clock: HandClock) -> tuple[Life, dict[str, li
     rng = random.Random(7)
     lives: dict[str, list[Life]] = {}
     for fate in SHARES:
-        lives[fate] = [await _lead(house, clock, who, lead, account, fate, text_of(rng)) for _ in range(TEXTS)]
+        texts = [text_of(rng) for _ in range(TEXTS)]
+        led = asyncio.gather(*(_lead(house, clock, who, lead, account, fate, text) for text in texts))
+        lives[fate] = list(await led)
     return await _stored(house, account), lives
 
 
@@ -153,7 +157,7 @@ def identity(prefix: str, at: Micros, rng: random.Random) -> str:
 
 
 def copy(life: Life, number: int, at: Micros, account: str, rng: random.Random) -> Commit:
-    """The life once more, begun at `at`, as the copy with that number; of an account's own life, `account` is its id."""
+    """The life once more, begun at `at`, as the copy with that number. An account's own life gets the id `account`."""
     shift = at - life.entries[0].at
     is_account = life.row.kind == "account"
     name = account if is_account else identity("pub", at, rng)
@@ -206,7 +210,7 @@ def _entry(entry: EntryRow, dossier: str, shift: int, body: bytes, rng: random.R
 
 
 def copies(account: Life, lives: dict[str, list[Life]], dossiers: int, until: Micros) -> Iterator[Commit]:
-    """So many dossiers, accounts first, in the order of their times; what waits for a person began in the last ten hours."""
+    """So many dossiers, accounts first, in the order of time; what waits for a person began in the last ten hours."""
     rng = random.Random(dossiers)
     many = max(1, dossiers // PER_ACCOUNT)
     publications_wanted = dossiers - many
@@ -217,11 +221,12 @@ def copies(account: Life, lives: dict[str, list[Life]], dossiers: int, until: Mi
     fates = list(SHARES)
     weights = list(SHARES.values())
     for number in range(publications_wanted):
-        fate = fates[number % len(fates)] if number < len(fates) else rng.choices(fates, weights)[0]
+        first = number < len(fates)  # one of each, so that small platforms have them too
+        fate = fates[number] if first else rng.choices(fates, weights)[0]
         share = number / publications_wanted
         waits = fate in ("held", "lead")
         at = until - 10 * HOUR + int(9 * HOUR * share) if waits else start + HOUR + int((until - start - HOUR) * share)
-        owner = names[0] if rng.random() < BUSIEST else names[rng.randrange(many)]
+        owner = names[0] if first or rng.random() < BUSIEST else names[rng.randrange(many)]
         yield copy(lives[fate][number % TEXTS], number, at, owner, rng)
 
 
@@ -242,12 +247,14 @@ def filled(dossiers: int) -> Filled:
     """A platform with so many accounts and publications, filled now or kept from an earlier run. Copy it before use."""
     kept = _shelf() / f"{dossiers}-{_digest()}"
     said = kept / "said.json"
-    if not said.exists() or time.time() - said.stat().st_mtime > KEPT_S:
-        for old in _shelf().glob(f"{dossiers}-*"):
-            shutil.rmtree(old)
-        made = initialise(kept / "data")
-        asyncio.run(fill(kept / "data", dossiers))
-        said.write_bytes(msgspec.json.encode(made))
+    with (_shelf() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another run may be filling it
+        if not said.exists() or time.time() - said.stat().st_mtime > KEPT_S:
+            for old in _shelf().glob(f"{dossiers}-*"):
+                shutil.rmtree(old)
+            made = initialise(kept / "data")
+            asyncio.run(fill(kept / "data", dossiers))
+            said.write_bytes(msgspec.json.encode(made))
     made = msgspec.json.decode(said.read_bytes())
     return Filled(kept / "data", made["api_key"], made["ledger_key"], made["admin"]["name"], dossiers)
 
@@ -264,7 +271,7 @@ def _digest() -> str:
     """Of all that decides what is stored: schema, procedures, packs, encoding, and this file."""
     package = Path(str(files("placet")))
     wanted = [*package.glob("store/schema/*.sql"), *package.glob("procedure/*.py"), *package.glob("packs/**/*.toml")]
-    wanted += [*package.glob("ledger/*.py"), package / "kinds.py", package / "service.py", Path(__file__)]
+    wanted += [*package.glob("ledger/*.py"), package / "kinds.py", Path(__file__)]
     digest = hashlib.sha256()
     for file in sorted(wanted):
         digest.update(hashlib.sha256(file.read_bytes()).digest())
@@ -273,7 +280,7 @@ def _digest() -> str:
 
 async def fill(folder: Path, dossiers: int) -> None:
     """Fill a new platform, sign a head over it, and check that it is what the service would have made."""
-    clock = HandClock(now() - 60 * 24 * HOUR)
+    clock = HandClock(now() - HOUR)
     settings = load({"data": str(folder)}, {})
     async with open_house(settings, serving=False, clock=clock, log=make_log("error")) as house:
         account, lives = await lead_lives(house, clock)

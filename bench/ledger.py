@@ -1,9 +1,9 @@
 """How many entries a second the ledger takes with its heads signed, and how many leaves a second a verifier checks.
 
-Appending: groups of 256 commands through the store, each an entry and its dossier, with a signed head after every 20,000
-entries (the budget's one second). The floor inserts the same rows with executemany and COMMIT, group by group, nothing else.
-Verifying: an export of those entries, offline, one process. The floor hashes its lines with hashlib in a loop. The verifier
-must find the export sound, and name the entry in which one byte has been changed.
+Appending: groups of 256 commands through the store, each an entry and its dossier, with a signed head after every
+20,000 entries (the budget's one second). The floor inserts the same rows with executemany and COMMIT, group by group.
+Verifying: an export of those entries, offline, one process. The floor hashes its lines with hashlib in a loop. The
+verifier must find the export sound, and name the entry in which one byte has been changed.
 """
 
 import asyncio

@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 Size = Literal["full", "quick", "tiny"]
-"""How much is done: the budgets' own sizes, a tenth or so of them, or just enough to check that the answers are right."""
+"""How much is done: the budgets' own sizes, a tenth or so of them, or just enough to check the answers."""
 
 
 class Wrong(Exception):

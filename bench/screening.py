@@ -1,7 +1,5 @@
 """How fast is screening, against the bare matchers on text that is already folded?
 
-    python bench/screening.py [rounds]
-
 50,000 terms and 500 patterns; texts of 50, 200 and 1,000 characters, Chinese and English mixed, one in ten with a term
 and one in twenty with a pattern planted. The floor is one Aho-Corasick search and one Hyperscan scan a text, nothing
 else. The three ways take turns in every round, so that they share the machine's good and bad moments; the median ratio
@@ -10,25 +8,42 @@ The hits are checked before anything is printed: planted ones by their place, ot
 """
 
 import random
-import statistics
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Final, NamedTuple
 
 import hyperscan
 from daachorse import CharwiseDoubleArrayAhoCorasick
 
+from bench.report import Benchmark, Line, Size, Wrong, median, per_second
 from placet.model import Item
 from placet.screening import Lexicon, PatternSpec, TermList, screen, screen_batch
 from placet.screening.fold import fold
 
-TEXTS = 1_000
-TERMS = 50_000
-PATTERNS = 500
-CHECKED = 60
+LENGTHS: Final = (50, 200, 1_000)
+JUDGED_LENGTH: Final = 50
+CHECKED: Final = 60
+ONE_RATIO: Final = 0.4
+BATCH_RATIO: Final = 1.0
 
 Planted = list[tuple[int, int, str]]
+
+
+class Plan(NamedTuple):
+    """How many terms and patterns, how many texts of each length, how often they are screened."""
+
+    terms: int
+    patterns: int
+    texts: int
+    rounds: int
+
+
+PLANS: Final[dict[Size, Plan]] = {
+    "full": Plan(50_000, 500, 1_000, 15),
+    "quick": Plan(10_000, 200, 500, 5),
+    "tiny": Plan(300, 20, 60, 1),
+}
 
 
 def vocabulary(rng: random.Random) -> tuple[list[str], list[str]]:
@@ -40,9 +55,9 @@ def vocabulary(rng: random.Random) -> tuple[list[str], list[str]]:
     return han, rng.sample(words, 3_000)
 
 
-def some_terms(rng: random.Random, han: list[str], words: list[str]) -> list[str]:
+def some_terms(rng: random.Random, han: list[str], words: list[str], count: int) -> list[str]:
     terms: set[str] = set()
-    while len(terms) < TERMS:
+    while len(terms) < count:
         if rng.random() < 0.8:
             terms.add("".join(rng.choices(han, k=rng.choice((3, 3, 4, 4, 5, 6)))))
         else:
@@ -50,7 +65,7 @@ def some_terms(rng: random.Random, han: list[str], words: list[str]) -> list[str
     return sorted(terms)
 
 
-def some_patterns(rng: random.Random, han: list[str], words: list[str]) -> list[str]:
+def some_patterns(rng: random.Random, han: list[str], words: list[str], count: int) -> list[str]:
     shapes = (
         lambda: "".join(rng.choices(han, k=2)) + r"[：:]?\s*[0-9]{5,12}",
         lambda: rng.choice(words) + r"(?:#|no\.?)\d{4,}",
@@ -58,7 +73,7 @@ def some_patterns(rng: random.Random, han: list[str], words: list[str]) -> list[
         lambda: "".join(rng.choices(han, k=2)) + r".{0,6}" + "".join(rng.choices(han, k=2)) + r"\d+",
     )
     found: set[str] = set()
-    while len(found) < PATTERNS:
+    while len(found) < count:
         found.add(rng.choice(shapes)())
     return sorted(found)
 
@@ -74,11 +89,11 @@ def filler(rng: random.Random, han: list[str], words: list[str], length: int) ->
 
 
 def some_texts(
-    rng: random.Random, han: list[str], words: list[str], terms: list[str], length: int
+    rng: random.Random, han: list[str], words: list[str], terms: list[str], length: int, count: int
 ) -> list[tuple[str, Planted]]:
     """Texts, each with where a term was planted in it (between spaces, so that words stand free)."""
     out: list[tuple[str, Planted]] = []
-    for i in range(TEXTS):
+    for i in range(count):
         text = filler(rng, han, words, length)
         planted: Planted = []
         if i % 10 == 0:
@@ -97,18 +112,18 @@ def check(texts: list[tuple[str, Planted]], lexicon: Lexicon, terms: list[str]) 
     items = [Item(body=text) for text, _ in texts]
     batch = screen_batch(items, lexicon)
     if batch != [screen(item, lexicon) for item in items]:
-        raise SystemExit("WRONG: batch and one at a time differ")
+        raise Wrong("batch and one at a time differ")
     for (text, planted), findings in zip(texts, batch, strict=True):
         exact = {(f.start, f.end, f.label) for f in findings if f.detector == "terms" and f.view == "exact"}
         if not exact.issuperset(planted):
-            raise SystemExit(f"WRONG: {planted} not found in {text!r}")
+            raise Wrong(f"{planted} not found in {text!r}")
         if ("编号：12345678" in text) != any(f.label == "planted" for f in findings):
-            raise SystemExit(f"WRONG: the planted pattern in {text!r}")
+            raise Wrong(f"the planted pattern in {text!r}")
     chinese = [term for term in terms if not term.isascii()]
     for (text, _), findings in list(zip(texts, batch, strict=True))[:CHECKED]:
         labels = {f.label for f in findings if f.detector == "terms" and f.view == "exact" and not f.label.isascii()}
         if labels != {term for term in chinese if term in text}:
-            raise SystemExit(f"WRONG: plain search finds other terms in {text!r}")
+            raise Wrong(f"plain search finds other terms in {text!r}")
 
 
 def bare(terms: list[str], patterns: list[str]) -> Callable[[list[str]], int]:
@@ -147,39 +162,48 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def main(rounds: int) -> None:
+def measure(size: Size) -> Iterator[Line]:
+    plan = PLANS[size]
     rng = random.Random(20161107)
     han, words = vocabulary(rng)
-    terms, patterns = some_terms(rng, han, words), some_patterns(rng, han, words)
+    terms, patterns = some_terms(rng, han, words, plan.terms), some_patterns(rng, han, words, plan.patterns)
     specs = [PatternSpec("bench/patterns", f"p{i}", None, regex) for i, regex in enumerate(patterns)]
     specs.append(PatternSpec("bench/patterns", "planted", None, r"编号：\d{8}"))
     start = time.perf_counter()
     lexicon = Lexicon.build([TermList("bench/terms", tuple(terms))], specs)
-    print(f"lexicon of {TERMS:,} terms and {PATTERNS} patterns built in {time.perf_counter() - start:.2f} s")
+    build = time.perf_counter() - start
+    yield Line(f"lexicon of {plan.terms:,} terms and {plan.patterns} patterns built", f"{build:.2f} s")
     floor = bare(terms, [spec.regex for spec in specs])
-    print(
-        f"{'characters':>10} {'floor/s':>10} {'one/s':>10} {'of floor':>9} {'batch/s':>10} {'of floor':>9} {'hits':>6}"
-    )
-    for length in (50, 200, 1_000):
-        texts = some_texts(rng, han, words, terms, length)
+    for length in LENGTHS:
+        texts = some_texts(rng, han, words, terms, length, plan.texts)
         check(texts, lexicon, terms)
-        items = [Item(body=text) for text, _ in texts]
-        folded = [fold(text) for text, _ in texts]
-        ways = (
-            partial(floor, folded),
-            partial(one_at_a_time, items, lexicon),
-            partial(screen_batch, items, lexicon),
-        )
-        times = [tuple(seconds(way) for way in ways) for _ in range(rounds)]
-        bare_s, one_s, batch_s = (statistics.median(column) for column in zip(*times, strict=True))
-        one = statistics.median(t[0] / t[1] for t in times)
-        batch = statistics.median(t[0] / t[2] for t in times)
-        hits = sum(map(len, screen_batch(items, lexicon)))
-        print(
-            f"{length:>10,} {TEXTS / bare_s:>10,.0f} {TEXTS / one_s:>10,.0f} {one:>9.2f}"
-            f" {TEXTS / batch_s:>10,.0f} {batch:>9.2f} {hits:>6,}"
+        yield from lines(texts, lexicon, floor, length, plan, judged=size == "full" and length == JUDGED_LENGTH)
+
+
+def lines(
+    texts: list[tuple[str, Planted]],
+    lexicon: Lexicon,
+    floor: Callable[[list[str]], int],
+    length: int,
+    plan: Plan,
+    *,
+    judged: bool,
+) -> Iterator[Line]:
+    items = [Item(body=text) for text, _ in texts]
+    folded = [fold(text) for text, _ in texts]
+    ways = (partial(floor, folded), partial(one_at_a_time, items, lexicon), partial(screen_batch, items, lexicon))
+    times = [tuple(seconds(way) for way in ways) for _ in range(plan.rounds)]
+    bare_s = median([each[0] for each in times])
+    for name, way, least in (("one at a time", 1, ONE_RATIO), ("in batch", 2, BATCH_RATIO)):
+        ratio = median([each[0] / each[way] for each in times])
+        yield Line(
+            f"screen {length:,} characters, {name}",
+            per_second(len(items) / median([each[way] for each in times])),
+            floor=per_second(len(items) / bare_s),
+            ratio=ratio,
+            budget=f">= {least} of the floor" if judged else "",
+            met=ratio >= least if judged else None,
         )
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 15)
+BENCHMARK: Final = Benchmark("texts a second on one core, against the bare matchers", measure)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import json
 import os
 import secrets
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
+from unittest import mock
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -19,7 +21,9 @@ import httpx
 import uvloop
 
 from bench.load import Figures, request_bytes, run
-from bench.report import check
+from bench.report import Wrong, check
+from placet.cli import app
+from placet.errors import PlacetError
 
 PACKS: Final = ("community", "cn-public-accounts")
 WAIT_S: Final = 120.0
@@ -33,12 +37,19 @@ def environment() -> dict[str, str]:
 
 
 def placet(*arguments: str) -> Any:
-    """Run a command of `placet` that prints JSON; gives what it prints. Raises Wrong when it ends badly."""
-    done = subprocess.run(
-        [sys.executable, "-m", "placet", *arguments], capture_output=True, text=True, check=False, env=environment()
-    )
-    check(done.returncode == 0, f"placet {' '.join(arguments)} ended with {done.returncode}: {done.stdout}{done.stderr}")
-    return json.loads(done.stdout) if done.stdout else None
+    """Run a command of `placet` in this process; gives the JSON that it prints. Raises Wrong when it ends badly."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        mock.patch.dict(os.environ, environment(), clear=True),
+    ):
+        try:
+            code = app(list(arguments), standalone_mode=False) or 0
+        except PlacetError as problem:
+            raise Wrong(f"placet {' '.join(arguments)}: {problem}") from problem
+    check(code == 0, f"placet {' '.join(arguments)} ended with {code}: {out.getvalue()}{err.getvalue()}")
+    return json.loads(out.getvalue()) if out.getvalue() else None
 
 
 def free_port() -> int:

@@ -1,35 +1,32 @@
 """How many commands a second the store makes durable, beside a bare executemany and COMMIT of the same rows.
 
-    python bench/store.py [--seconds 2]
-
 Each command has one entry, one dossier and one blob of 300 bytes, in groups of 1, 32 and 256. The floor, measured in
 the same run on the same disk, inserts the same rows into the same tables with nothing looked up, sorted out or locked.
-PLACET_TEST_POSTGRES names the PostgreSQL server; where none answers, its lines are left out.
+PLACET_TEST_POSTGRES names the PostgreSQL server; where none answers, it is skipped, and that is said.
 """
 
-import argparse
 import asyncio
 import hashlib
-import os
-import secrets
 import sqlite3
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import count
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Final
 
 import asyncpg
 from msgspec.structs import astuple
 
+from bench.report import Benchmark, Line, Size, check, per_second
+from bench.server import postgres_database
 from placet.model import Basis
 from placet.store.contract import Commit, Committed, DossierRow, EntryRow, Store
 from placet.store.postgres import PostgresStore
 from placet.store.sqlite import SqliteStore
 
 GROUPS = (1, 32, 256)
-SERVER = os.environ.get("PLACET_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
+SECONDS: Final[dict[Size, float]] = {"full": 2.0, "quick": 0.5, "tiny": 0.01}
 TABLES = (("entry", 12), ("dossier", 12), ("blob", 2))
 _numbers = count()
 
@@ -90,14 +87,18 @@ async def rate(size: int, seconds: float, write: Callable[[list[Commit]], Awaita
 
 
 async def through(store: Store, size: int, seconds: float) -> float:
-    """The rate of a store."""
+    """The rate of a store, which must then hold as many entries more as it has committed."""
+    written, before = 0, await store.size()
 
     async def write(group: list[Commit]) -> None:
+        nonlocal written
         results = await store.write(group)
-        if not all(isinstance(result, Committed) for result in results):
-            raise SystemExit(f"A command was not written: {results}")
+        written += len(group)
+        check(all(isinstance(result, Committed) for result in results), f"A command was not written: {results}")
 
-    return await rate(size, seconds, write)
+    found = await rate(size, seconds, write)
+    check(await store.size() == before + written, f"{written} commands were committed, but not all are there.")
+    return found
 
 
 async def sqlite_floor(path: Path, size: int, seconds: float) -> float:
@@ -134,51 +135,41 @@ async def postgres_floor(dsn: str, size: int, seconds: float) -> float:
         await connection.close()
 
 
-async def measure(
-    name: str, make: Callable[[], Store], floor: Callable[[int], Awaitable[float]], seconds: float
-) -> None:
-    """Print a line for each size of group. Store and floor write to the same tables, each in its own turn."""
-    for size in GROUPS:
-        store = make()
-        await store.open()
+async def pair(
+    make: Callable[[], Store], floor: Callable[[int], Awaitable[float]], size: int, seconds: float
+) -> tuple[float, float]:
+    """(ours, floor). Both write to the same tables, each in its own turn."""
+    store = make()
+    await store.open()
+    try:
         ours = await through(store, size, seconds)
-        await store.close()
-        bare = await floor(size)
-        print(f"{name:<12}{size:>6}{ours:>14,.0f}{bare:>14,.0f}{ours / bare:>9.2f}")
-
-
-async def on_sqlite(seconds: float) -> None:
-    """Measure on a file in the temporary folder."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "placet.db"
-        await measure("sqlite", lambda: SqliteStore(path), lambda size: sqlite_floor(path, size, seconds), seconds)
-
-
-async def on_postgres(seconds: float) -> None:
-    """Measure on a database of our own on the server."""
-    name = f"placet_bench_{secrets.token_hex(6)}"
-    try:
-        admin = await asyncpg.connect(SERVER, timeout=5)
-    except OSError as problem:
-        print(f"postgres    left out: {problem}")
-        return
-    await admin.execute(f"CREATE DATABASE {name}")
-    dsn = urlsplit(SERVER)._replace(path=f"/{name}").geturl()
-    try:
-        await measure("postgres", lambda: PostgresStore(dsn), lambda size: postgres_floor(dsn, size, seconds), seconds)
     finally:
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        await admin.close()
+        await store.close()
+    return ours, await floor(size)
 
 
-async def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=2.0, help="how long each line is measured")
-    seconds = parser.parse_args().seconds
-    print(f"{'database':<12}{'group':>6}{'commands/s':>14}{'floor/s':>14}{'ratio':>9}")
-    await on_sqlite(seconds)
-    await on_postgres(seconds)
+def on(
+    name: str, make: Callable[[], Store], floor: Callable[[int], Awaitable[float]], seconds: float
+) -> Iterator[Line]:
+    """A line for each size of group."""
+    for size in GROUPS:
+        ours, bare = asyncio.run(pair(make, floor, size, seconds))
+        yield Line(f"{name}, groups of {size}", per_second(ours), floor=per_second(bare), ratio=ours / bare)
 
 
-if __name__ == "__main__":
-    asyncio.run(main())
+def measure(size: Size) -> Iterator[Line]:
+    """SQLite in the temporary folder, and PostgreSQL in a database of our own."""
+    seconds = SECONDS[size]
+    with tempfile.TemporaryDirectory(prefix="placet-bench-") as folder:
+        path = Path(folder) / "placet.db"
+        yield from on("store, SQLite", lambda: SqliteStore(path), lambda n: sqlite_floor(path, n, seconds), seconds)
+    try:
+        with postgres_database() as dsn:
+            yield from on(
+                "store, PostgreSQL", lambda: PostgresStore(dsn), lambda n: postgres_floor(dsn, n, seconds), seconds
+            )
+    except OSError as problem:
+        yield Line("store, PostgreSQL", "skipped", note=f"no PostgreSQL server answers: {problem}")
+
+
+BENCHMARK: Final = Benchmark("commands a second made durable, against bare inserts", measure)

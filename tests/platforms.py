@@ -9,6 +9,7 @@ import contextlib
 import copy
 import json
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -191,7 +192,15 @@ class Platform:
         other.url = f"http://127.0.0.1:{other.port}"
         other.log = self.folder / f"serve-{other.port}.log"
         other._clients = {}
+        other._accounts = dict(self._accounts)
         other.process = None
+        return other
+
+    def copied(self, folder: Path) -> "Platform":
+        """A platform on a copy of the data folder, taken while no server runs; not yet started."""
+        other = self.twin()
+        shutil.copytree(self.folder, folder)
+        other.folder, other.log = folder, folder / "serve.log"
         return other
 
     def cli(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -27,6 +27,7 @@ from platforms import (
     until,
 )
 from schemathesis.specs.openapi import checks as conformance
+from stores import PostgresBackend
 
 from placet.errors import CODES
 from placet.ledger.checkpoint import Checkpoint, open_checkpoint
@@ -711,3 +712,15 @@ def test_the_api_page_names_the_permission_of_each_operation(platform: Platform)
     assert "publication.submit" in shown["POST /v1/publications"]
     assert "account.read" in shown["GET /v1/accounts"]
     assert "<code" not in shown["GET /v1/ledger/checkpoint"]
+
+
+async def test_the_whole_way_on_postgresql(new_platform: NewPlatform, postgres: PostgresBackend) -> None:
+    """With PostgreSQL the same product runs: held, decided, released, scheduled, and proven from the record."""
+    served = new_platform(database=postgres.dsn)
+    held = served.submit_as("held")
+    approved = done(decide(served.staff("lead"), held, "approve"))
+    assert done(act(served.http, approved["id"], "release"))["status"] == "released"
+    scheduled = served.submit(PLAIN, schedule_at=in_time(1))
+    until(lambda: served.read(scheduled["id"])["status"] == "released", "the clock releases")
+    head = _head(served, served.entries(scheduled["id"])[-1]["seq"] + 1)
+    assert root(_leaves(served, head.size)) == head.root

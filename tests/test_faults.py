@@ -370,10 +370,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Platform:
 @pytest.fixture
 def copied(recorded: Platform, tmp_path: Path) -> Iterator[Platform]:
     """A copy of it, not running."""
-    other = recorded.twin()
-    other.folder = tmp_path / "copy"
-    other.log = other.folder / "serve.log"
-    shutil.copytree(recorded.folder, other.folder)
+    other = recorded.copied(tmp_path / "copy")
     yield other
     other.stop()
 
@@ -429,6 +426,19 @@ def not_ready(platform: Platform) -> Doc | None:
     response = platform.client().get("/readyz")
     found: Doc = response.json()
     return found if response.status_code == 503 else None
+
+
+def test_stopped_as_operators_do(copied: Platform) -> None:
+    """SIGTERM ends the server well: everything is signed, the log is written out, the database is one file again."""
+    copied.start()
+    assert copied.process is not None
+    process = copied.process
+    made = copied.submit(PLAIN)["id"]
+    copied.stop()
+    assert process.returncode == 0
+    assert made in copied.log.read_text()
+    assert not list(copied.folder.glob("placet.db-*"))
+    assert open_checkpoint(head_on_disk(copied), [copied.vkey]).size == copied.recorded()
 
 
 def test_older_copy_of_the_database(copied: Platform) -> None:
@@ -554,7 +564,7 @@ def test_database_that_cannot_be_used(copied: Platform) -> None:
     (copied.folder / "placet.db").write_text("no database " * 1_000)
     code, line = refused_start(copied)
     assert code == 1
-    assert "placet.db" in line
+    assert "file is not a database" in line
     code, line = refused_start(copied, "--database", "postgresql://nobody@127.0.0.1:1/nothing")
     assert code == 1
     assert "PostgreSQL" in line

@@ -7,7 +7,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -920,19 +920,59 @@ async def test_the_signer_halts_when_the_database_is_rolled_back(
     account = await here.open_account()
     await here.submit(account)
     await here.recorder.checkpoint()
-    for table in ("entry", "head", "tile"):
-        await alter(backend, f"CREATE TABLE older_{table} AS SELECT * FROM {table}")
-    await here.submit(account)
-    published = await here.recorder.checkpoint()
+    async with rolled_back(backend):
+        await here.submit(account)
+        published = await here.recorder.checkpoint()
     assert published
-    for table in ("entry", "head", "tile"):
-        await alter(backend, f"DELETE FROM {table}")
-        await alter(backend, f"INSERT INTO {table} SELECT * FROM older_{table}")
-        await alter(backend, f"DROP TABLE older_{table}")
     for _ in range(new_entries):
         await here.submit(account)
     size = published.size
     await must_halt(here, f"A head of {size} entries was published, but the database ends at {size - 1}")
+
+
+async def test_the_signer_halts_on_a_fork(here: Platform, there: Platform, backend: Backend) -> None:
+    """A database that was rolled back and has grown again is no longer behind, but is not what was published either."""
+    account = await here.open_account()
+    await here.recorder.checkpoint()
+    async with rolled_back(backend):
+        await here.submit(account)
+        await here.recorder.checkpoint()
+    for _ in range(4):
+        await there.submit(account)
+    forked = await there.new_recorder().checkpoint()
+    assert forked
+    await must_halt(here, f"The head of {forked.size} entries does not continue that of {forked.size - 3}")
+
+
+async def test_the_signer_goes_on_after_it_was_killed_before_it_wrote_the_file(here: Platform) -> None:
+    """A head file that is behind the database is no fault: the head in the database continues it."""
+    account = await here.open_account()
+    await here.recorder.checkpoint()
+    file = here.folder / "ledger.head"
+    behind = file.read_bytes()
+    await here.submit(account)
+    await here.recorder.checkpoint()
+    file.write_bytes(behind)
+    await here.submit(account)
+    signer = here.new_recorder()
+    await signer.start()
+    head = await signer.checkpoint()
+    assert head
+    assert head.size == await here.store.size()
+
+
+async def test_a_halted_signer_does_not_start_again_by_itself(here: Platform, backend: Backend) -> None:
+    """Undoing the edit does not undo the halt: a person looks first, and starts the process anew."""
+    await sealed(here)
+    await alter(backend, "UPDATE entry SET at = at + 1 WHERE seq = 9")
+    with pytest.raises(LedgerHalted):
+        await here.recorder.checkpoint()
+    await alter(backend, "UPDATE entry SET at = at - 1 WHERE seq = 9")
+    with pytest.raises(LedgerHalted, match="Entry 9 "):
+        await here.recorder.checkpoint()
+    signer = here.new_recorder()
+    await signer.start()
+    assert await signer.checkpoint() == await here.store.head()
 
 
 async def test_the_signer_halts_when_heads_are_gone(here: Platform, backend: Backend) -> None:
@@ -1039,6 +1079,20 @@ async def must_halt(here: Platform, words: str) -> None:
         assert any(word in halted.value.detail for word in words.split("|"))
         assert signer.halted
     assert await here.store.head() == heads
+
+
+@asynccontextmanager
+async def rolled_back(backend: Backend) -> AsyncIterator[None]:
+    """What is written meanwhile is gone afterwards, as when an older copy of the database is put back."""
+    tables = ("entry", "dossier", "due", "blob", "head", "tile")
+    for table in tables:
+        await alter(backend, f"DROP TABLE IF EXISTS older_{table}")
+        await alter(backend, f"CREATE TABLE older_{table} AS SELECT * FROM {table}")
+    yield
+    for table in tables:
+        await alter(backend, f"DELETE FROM {table}")
+        await alter(backend, f"INSERT INTO {table} SELECT * FROM older_{table}")
+        await alter(backend, f"DROP TABLE older_{table}")
 
 
 def flipped(data: bytes, place: int) -> bytes:

@@ -72,7 +72,7 @@ def make_log(level: str, stream: TextIO | None = None) -> structlog.stdlib.Bound
             _line,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-    )
+    ).bind()  # once and for all: until it is bound, structlog builds the logger anew for every line
     return log
 
 

@@ -7,8 +7,10 @@ has looked.
 """
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -30,6 +32,7 @@ from placet.ledger.merkle import (
     tiles_for_consistency,
     tiles_for_inclusion,
     tiles_for_root,
+    verify_consistency,
     verify_inclusion,
 )
 from placet.model import Micros
@@ -38,6 +41,7 @@ from placet.store.contract import EntryRow, Head, Store
 _MOST_AT_ONCE: Final = 20_000
 _BATCH: Final = 2_000
 _HASH: Final = 32
+_MINUTE_S: Final = 60
 _MISFIT: Final = (LedgerHalted, StoreCorrupt, LedgerShapeError, NoteError)
 """What halts the signer. Anything else, such as a database that is away, may pass."""
 
@@ -89,6 +93,8 @@ class Recorder:
         self._head_file = head_file
         self._scrub_rows = scrub_rows
         self._scrubbed = 0
+        # One thread: a write that goes on after we were cancelled still ends before the next one begins.
+        self._file_thread = ThreadPoolExecutor(1, "placet-head")
         self.halted = ""
         """Why the signer has stopped, or empty."""
 
@@ -104,6 +110,7 @@ class Recorder:
 
     async def start(self) -> None:
         """Hold key, file and database against each other. Raises SettingsError for another ledger's key."""
+        self._drop_unfinished()
         await self._store.set_meta("ledger.vkey", self.vkey)
         known = await self._store.meta("ledger.vkey")
         if known != self.vkey:
@@ -114,6 +121,13 @@ class Recorder:
                 await self._check_head(head)
         except _MISFIT as problem:
             self.halted = _reason(problem)
+
+    def _drop_unfinished(self) -> None:
+        """Remove what was left by processes that were killed while they wrote a head, which takes nobody a minute."""
+        for file in self._head_file.parent.glob(f"{self._head_file.name}.*.new"):
+            with contextlib.suppress(FileNotFoundError):  # its writer has finished meanwhile
+                if file.stat().st_mtime < self._clock() / 1_000_000 - _MINUTE_S:
+                    file.unlink()
 
     async def _head_not_behind(self) -> Head | None:
         """The latest head. The file beside the key remembers one that was published: the database may not be behind it.
@@ -130,6 +144,10 @@ class Recorder:
             raise LedgerHalted(f"A head of {published.size} entries was published, but the database ends at {size}.")
         if head.size == published.size and head.root != published.root:
             raise LedgerHalted(f"Another head of {head.size} entries was published.")
+        if head.size > published.size:  # signed by another process, or just before this one was killed
+            proof = await self._continuation(published.size, head)
+            if not verify_consistency(published.size, published.root, head.size, head.root, proof):
+                raise LedgerHalted(f"The head of {head.size} entries does not continue that of {published.size}.")
         return head
 
     async def _check_head(self, head: Head) -> None:
@@ -183,7 +201,8 @@ class Recorder:
         if not await self._store.publish(signed, rows, old):
             latest = await self._store.head()  # another process was first: its head stands
             return signed if latest is None else latest
-        _write_durably(self._head_file, signed.note)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._file_thread, _write_durably, self._head_file, signed.note)
         return signed
 
     async def _leaves(self, start: int, end: int, *, bodies: bool) -> AsyncIterator[list[bytes]]:
@@ -236,11 +255,14 @@ class Recorder:
         head = await self._store.head()
         if head is None or not 1 <= old <= head.size:
             return None
+        return await self._continuation(old, head), head
+
+    async def _continuation(self, old: int, head: Head) -> Proof:
         read = await self._reader(tiles_for_consistency(old, head.size), head.size)
-        return consistency_proof(old, head.size, of_tiles(read)), head
+        return consistency_proof(old, head.size, of_tiles(read))
 
     async def all_tiles(self, size: int) -> dict[tuple[int, int], bytes]:
-        """Every tile of a tree of `size`, at the width that it has there. Raises StoreCorrupt where one is not whole."""
+        """Every tile of a tree of `size`, at its width there. Raises StoreCorrupt where one is not whole."""
         found = {}
         for tile in tiles(size):
             hashes = await self._store.tile(stored_path(tile.level, tile.index)) or b""

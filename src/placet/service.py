@@ -7,21 +7,19 @@ hand.
 """
 
 import hashlib
-import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
-from typeid import TypeID
 
 from placet import kinds
 from placet.clocks import end_of
 from placet.errors import StoreCorrupt
+from placet.fresh import fresh_salts, new_id
 from placet.ledger.encode import canonical, commitment
 from placet.model import (
-    ID_PREFIXES,
     Basis,
     Draft,
     Entry,
@@ -38,6 +36,7 @@ from placet.procedure import account as accounts
 from placet.procedure import policy_record
 from placet.procedure import publication as publications
 from placet.procedure.fold import Context
+from placet.screener import Screener
 from placet.screening import screen, screen_batch
 from placet.shelf import Shelf, archive, policy_id
 from placet.store.contract import (
@@ -61,17 +60,11 @@ _CLOCKS: Final = ("hold.max", "hold.escalated", "claim")
 
 _item_encoder: Final = msgspec.json.Encoder(order="sorted")
 _item_decoder: Final = msgspec.json.Decoder(Item)
-_entry_ids: Final = ID_PREFIXES["entry"]
 
 
 def now() -> Micros:
     """The wall clock. Entries are ordered by seq, so a clock that jumps is recorded, not trusted."""
     return time.time_ns() // 1_000
-
-
-def new_id(kind: str) -> str:
-    """A fresh TypeID (UUIDv7) with the kind's prefix."""
-    return str(TypeID(prefix=ID_PREFIXES[kind]))
 
 
 class Principal(Value, frozen=True):
@@ -149,18 +142,19 @@ class Service:
         group_most: int = 512,
         clock: Callable[[], Micros] = now,
         ids: Callable[[str], str] = new_id,
-        salts: Callable[[], bytes] = lambda: os.urandom(32),
+        salts: Callable[[], bytes] | None = None,
     ) -> None:
         self.store = store
         self.shelf = Shelf(store, policy)
         self.group = GroupCommit(store, group_most)
+        self._screener = Screener(policy.lexicon)
         self.clock = clock
         self._ends = [(name, end_of(policy, name)) for name in _CLOCKS]
         self.endpoints: tuple[Endpoint, ...] = ()
         self.on_entries: Callable[[Sequence[EntryRow]], None] = lambda _: None
         """Told of every entry that became durable here: metrics and logs."""
         self.ids = ids
-        self._salts = salts
+        self._salts = salts or fresh_salts().__next__
         self._accounts: dict[str, accounts.Account] = {}
 
     @property
@@ -470,7 +464,7 @@ class Service:
                 return Refusal("account_not_found")
             if account.status != "active":
                 return Refusal("wrong_state", {"account": account.status})
-            found = screen(ask.item, self.policy.lexicon) if findings is None else findings
+            found = await self._screener.screen(ask.item) if findings is None else findings
             screening = self._judged(ask.item, facts_of(account), identity, found, context.now)
             command = publications.Submit(
                 id=identity,

@@ -7,6 +7,7 @@ Source of the format: Standard Webhooks specification 1.0 (headers, signed conte
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import hmac
 import ipaddress
@@ -57,13 +58,16 @@ class GuardedBackend(AsyncNetworkBackend):
     ) -> AsyncNetworkStream:
         """Resolve once, check what was resolved, connect to exactly that."""
         found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = [str(info[4][0]) for info in found]
+        addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
         if not addresses:
             raise httpcore.ConnectError(f"{host} has no address")
         refused = [address for address in addresses if not is_public(address)]
         if refused and not self._allow_private:
             raise TargetRefused("the target is not on the public Internet")
-        return await self._inner.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+        for address in addresses[:-1]:
+            with contextlib.suppress(httpcore.ConnectError):  # a name may have an address that we have no way to
+                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+        return await self._inner.connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
 
     async def connect_unix_socket(self, *_: Any, **__: Any) -> AsyncNetworkStream:
         """A file of this machine is never a target."""
@@ -83,10 +87,15 @@ def is_public(address: str) -> bool:
             ip = carried
         elif ip in _NAT64:
             ip = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        elif ip not in _GLOBAL_UNICAST:  # among the rest are old forms that also carry IPv4: ::/96, ::ffff:0:0:0/96
+            return False
     return ip.is_global and not ip.is_multicast
 
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+"""RFC 6052 section 2.1: carries an IPv4 address in its last 32 bits."""
+_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+"""All that IANA gives out as global unicast (IPv6 Address Space registry)."""
 
 
 class Courier:

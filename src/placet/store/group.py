@@ -22,6 +22,8 @@ class GroupCommit:
         self._news = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """Kept, since to ask for the running loop is a system call (getpid) before Python 3.12."""
 
     def start(self) -> None:
         """Begin to write."""
@@ -39,7 +41,9 @@ class GroupCommit:
         """Queue a commit. The future gives its result once durable, or raises StoreUnavailable."""
         if self._closing:
             raise StoreUnavailable("The server is stopping.")
-        future: asyncio.Future[WriteResult] = asyncio.get_running_loop().create_future()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[WriteResult] = self._loop.create_future()
         self._waiting.append((commit, future))
         self._news.set()
         return future

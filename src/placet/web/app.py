@@ -12,6 +12,7 @@ from litestar.datastructures import State
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
@@ -171,7 +172,7 @@ def _openapi() -> OpenAPIConfig:
         version=__version__,
         description="Publication review: submit, decide, release, and prove it from the record.",
         path="/v1/described",
-        render_plugins=(),
+        render_plugins=(JsonRenderPlugin(path="/openapi.json"),),  # none by default, they would load scripts from elsewhere
         components=Components(
             security_schemes={
                 "key": SecurityScheme(type="http", scheme="bearer", description="An API key or personal token.")

@@ -14,6 +14,7 @@ import msgspec
 from litestar import Request
 from litestar.exceptions import InternalServerException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.types import Empty
 
 from placet.errors import BadInput
 
@@ -25,7 +26,7 @@ MOST_DEPTH: Final = 32
 def loads(body: bytes) -> Any:
     """Decode one JSON value. Raises BadInput with the code that names the mistake."""
     try:
-        value = json.loads(body.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant)
+        value = _decoder.decode(body.decode("utf-8"))
     except BadInput:
         raise
     except RecursionError as problem:
@@ -51,6 +52,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _constant(name: str) -> NoReturn:
     raise BadInput(f"{name} is not a JSON number.", code="not_a_number")
+
+
+_decoder: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
 
 
 def _check_text(value: Any, path: str, depth: int) -> None:
@@ -101,14 +105,16 @@ class Patience:
         self._waiting: dict[asyncio.Task[Any], float] = {}
         self._spent: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """Kept, since to ask for the running loop is a system call (getpid) before Python 3.12."""
 
     async def wait(self, reading: Awaitable[bytes]) -> bytes:
         """Wait for a body. Raises BadInput when it takes longer than is allowed."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._waiting[task] = time.monotonic() + self._seconds
         if self._timer is None:
             self._look_later()
+        task = asyncio.current_task(self._loop)
+        assert task is not None
+        self._waiting[task] = time.monotonic() + self._seconds
         try:
             return await reading
         except asyncio.CancelledError:
@@ -121,7 +127,8 @@ class Patience:
             self._spent.discard(task)
 
     def _look_later(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(1.0, self._look)
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(1.0, self._look)
 
     def _look(self) -> None:
         now = time.monotonic()
@@ -137,8 +144,19 @@ class Patience:
 class StrictRequest(Request[Any, Any, Any]):
     """A request whose body is read within a time and a size, and whose JSON is read by `loads`."""
 
+    @property
+    def content_length(self) -> int | None:
+        """What the request announces, without building a mapping of its headers."""
+        announced = self.header("content-length")
+        try:
+            return None if announced is None else int(announced)
+        except ValueError as problem:
+            raise BadInput("Content-Length is not a number.", code="malformed_json") from problem
+
     async def body(self) -> bytes:
         """The body; BadInput when it comes too slowly or is too large."""
+        if self._body is not Empty:
+            return self._body
         patience: Patience = self.app.state.patience
         try:
             return await patience.wait(super().body())
