@@ -43,7 +43,7 @@ from placet.store.contract import Commit, Committed, Deadline, DossierRow, Entry
 HOUR: Final = 3_600_000_000
 KEPT_S: Final = 12 * 3_600
 """Escalated items are due from 14 hours on: kept for longer, their deadlines would fire while it is measured."""
-GROUP: Final = 4_000
+GROUP: Final = 20_000
 PER_ACCOUNT: Final = 100
 BUSIEST: Final = 0.05
 """The share of all publications that one account has."""
@@ -247,7 +247,7 @@ def filled(dossiers: int) -> Filled:
     """A platform with so many accounts and publications, filled now or kept from an earlier run. Copy it before use."""
     kept = _shelf() / f"{dossiers}-{_digest()}"
     said = kept / "said.json"
-    with (_shelf() / "lock").open("w") as lock:
+    with (_shelf() / f"{dossiers}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another run may be filling it
         if not said.exists() or time.time() - said.stat().st_mtime > KEPT_S:
             for old in _shelf().glob(f"{dossiers}-*"):

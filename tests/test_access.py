@@ -85,7 +85,7 @@ SEPARATED: Final = [
 
 @pytest.mark.parametrize(("role", "never"), SEPARATED)
 def test_duties_are_separated(role: str, never: set[str]) -> None:
-    """Who reviews does not manage, who writes rules does not approve them, who manages does not judge (S13, S14)."""
+    """Who reviews does not manage, who writes rules does not approve them, who manages does not judge."""
     assert not ROLES[role] & never
 
 

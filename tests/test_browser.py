@@ -1,4 +1,4 @@
-"""The desk in a real Chromium, against a real platform: the whole way of a publication, keys, passkeys, access for all."""
+"""The desk in a real Chromium, against a real platform: a publication's whole way, keys, passkeys, access for all."""
 
 import os
 import re

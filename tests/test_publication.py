@@ -310,7 +310,7 @@ def test_admins_auditors_and_programs_decide_nothing(actor: str) -> None:
 
 @pytest.mark.parametrize("command", [approve, give_back, refuse, escalate, lambda _: Claim()])
 def test_nobody_judges_their_own_submission(command: Give) -> None:
-    """A reviewer who submitted an item may neither claim it nor decide it (S14); a colleague may."""
+    """A reviewer who submitted an item may neither claim it nor decide it; a colleague may."""
     case = Case()
     case.must(Submit("pub_1", "acc_1", screened("hold")), "stf_ann")
     assert case.ask(command(case), "stf_ann") == Refusal("own_submission")
@@ -384,7 +384,7 @@ INCOMPLETE: Final = [
 
 @pytest.mark.parametrize(("choice", "change", "expected"), INCOMPLETE)
 def test_a_restriction_says_on_what_it_rests(choice: Any, change: dict[str, str], expected: Refusal) -> None:
-    """Ground, facts, reason, changes and, for a catch-all ground, the law: whatever is missing is named (E05, S1)."""
+    """Ground, facts, reason, changes and, for a catch-all ground, the law: whatever is missing is named."""
     case = in_status("released" if choice == "take_down" else "held")
     whole = {**WHY, "changes": "Name the source."}
     assert case.ask(decision(case, choice, **{**whole, **change}), "stf_lea") == expected
@@ -475,7 +475,7 @@ def test_a_hold_escalates_at_its_limit(early: int, fires: bool) -> None:
 
 
 def test_a_hold_escalates_again_and_again_and_never_refuses() -> None:
-    """However often the limit passes, the item stays held; its level stops to grow at MOST_LEVELS (S2)."""
+    """However often the limit passes, the item stays held; its level stops to grow at MOST_LEVELS."""
     case = Case().submit("hold")
     for turn in range(1, MOST_LEVELS + 4):
         case.now = case.known.held_until

@@ -1,4 +1,4 @@
-"""What must never repeat: ids, and the salts of commitments. Passed in to the service, so that a test can drive them."""
+"""What must never repeat: ids, and the salts of commitments. The service is given both: a test drives them by hand."""
 
 import os
 from collections.abc import Iterator

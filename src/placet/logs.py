@@ -65,23 +65,25 @@ def make_log(level: str, stream: TextIO | None = None) -> structlog.stdlib.Bound
     """A logger of that level ("info") on a stream, standard error by default."""
     log: structlog.stdlib.BoundLogger = structlog.wrap_logger(
         Lines(stream or sys.stderr),
-        processors=[
-            structlog.processors.add_log_level,
-            _stamp,
-            structlog.processors.format_exc_info,
-            _line,
-        ],
+        processors=[_line],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
     ).bind()  # once and for all: until it is bound, structlog builds the logger anew for every line
     return log
 
 
-def _stamp(_: Any, __: str, event: Any) -> Any:
+def _line(logger: Any, level: str, event: Any) -> str:
+    """The line of an event, by one processor instead of four: every entry of the record has its line."""
+    if "exc_info" in event:
+        event = structlog.processors.format_exc_info(logger, level, event)
+    event["level"] = level
+    event["at"] = _stamp(time.time_ns())
+    return _encoder.encode(event).decode()
+
+
+def _stamp(nanos: int) -> str:
     """RFC 3339 in UTC, to the millisecond; cheaper than structlog's own, which formats through datetime."""
-    nanos = time.time_ns()
     seconds, rest = divmod(nanos, 1_000_000_000)
-    event["at"] = f"{_second(seconds)}.{rest // 1_000_000:03d}Z"
-    return event
+    return f"{_second(seconds)}.{rest // 1_000_000:03d}Z"
 
 
 _last_second: tuple[int, str] = (0, "")
@@ -92,7 +94,3 @@ def _second(seconds: int) -> str:
     if _last_second[0] != seconds:
         _last_second = (seconds, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)))
     return _last_second[1]
-
-
-def _line(_: Any, __: str, event: Any) -> str:
-    return _encoder.encode(event).decode()

@@ -126,7 +126,7 @@ class Ground(Value, frozen=True):
     automatic: bool = False
     """Whether a rule alone may refuse or return on this ground; otherwise its verdict becomes hold."""
     needs_law: bool = False
-    """A catch-all code: unusable unless the decision names a law (requirements S1)."""
+    """A catch-all code: unusable unless the decision names a law."""
 
 
 class RuleHit(Value, frozen=True):

@@ -247,7 +247,7 @@ class Service:
         return None if row is None else kinds.decode(row)
 
     async def _context_for(self, who: Principal, state: Any) -> Context:
-        if isinstance(state, publications.Publication):  # the law of the act governs the merits (IM14 art 10; A22)
+        if isinstance(state, publications.Publication):  # the law of the act governs the merits (IM14 art 10)
             return self.context(who, await self.shelf.get(state.policy))
         return self.context(who)
 
@@ -543,7 +543,7 @@ class Service:
     async def _release_checks(
         self, state: publications.Publication, account: accounts.Account, at: Micros
     ) -> tuple[publications.FailedCheck, ...]:
-        """What no longer holds at the moment of publishing: account, revision, right, rules (requirements 3.4)."""
+        """What no longer holds at the moment of publishing: account, revision, right, rules."""
         failed: list[publications.FailedCheck] = []
         if account.status != "active":
             failed.append(publications.FailedCheck("account"))

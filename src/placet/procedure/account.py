@@ -4,7 +4,7 @@
 
 The account procedure proper (real-name proof, application, review, licences, filing: IM14 arts 6 and 7) comes with
 its own states before `active`; until then the platform opens accounts that it has reviewed itself, and says which
-rights they hold. A class gives no right by itself: evidence may lapse while the class stays (A12).
+rights they hold. A class gives no right by itself: evidence may lapse while the class stays.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """That a set of rule packs has come into force here: which packs, by digest, from which moment on.
 
-Activation by two people (requirements section 2, invariant 3) comes as a procedure of its own; what stands here from
+Activation by two people comes as a procedure of its own; what stands here from
 the first day on is that no verdict refers to a policy that the record does not hold.
 """
 

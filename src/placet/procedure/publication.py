@@ -10,8 +10,8 @@
 
 Rules of this procedure:
 - `held` has an owner (the queue, or the person who claimed it), a reason and a limit. At the limit it escalates to
-  the leads' queue; it never turns into a refusal by itself (requirements 3.4, S2).
-- Nobody decides what they submitted themselves (S14). A decision names the version that was read; on another it is
+  the leads' queue; it never turns into a refusal by itself.
+- Nobody decides what they submitted themselves. A decision names the version that was read; on another it is
   stale.
 - When a released item is revised, what is live stays live until the new revision is released.
 """
@@ -264,7 +264,7 @@ def _may_decide(state: Publication, command: Decide, context: Context) -> Refusa
     needed = "publication.take_down" if command.choice == "take_down" else "publication.decide"
     if refusal := context.lacks(needed):
         return refusal
-    if context.actor == state.submitted_by:  # nobody judges their own case (S14)
+    if context.actor == state.submitted_by:  # nobody judges their own case
         return Refusal("own_submission")
     if command.version != state.version:
         return Refusal("stale", {"version": state.version, "status": state.status})
@@ -284,7 +284,7 @@ def _may_decide(state: Publication, command: Decide, context: Context) -> Refusa
 
 
 def _reasoned(command: Decide, context: Context) -> Refusal | None:
-    """A restriction names its ground, its facts and its reason (E05; IM14 art 8(2)); a return says what to change."""
+    """A restriction names ground, facts and reason (IM14 art 8(2); DSA art 17); a return says what to change."""
     if command.choice == "approve":
         return None
     if command.choice == "escalate":
@@ -296,7 +296,7 @@ def _reasoned(command: Decide, context: Context) -> Refusal | None:
     ground = context.grounds.get(command.ground)
     if ground is None:
         return Refusal("ground_unknown", {"ground": command.ground})
-    if ground.needs_law and not command.law.strip():  # the catch-all code is unusable without a named law (S1)
+    if ground.needs_law and not command.law.strip():  # the catch-all code is unusable without a named law
         return Refusal("ground_needs_law", {"ground": command.ground})
     if command.choice == "return":
         return None

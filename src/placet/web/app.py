@@ -172,7 +172,9 @@ def _openapi() -> OpenAPIConfig:
         version=__version__,
         description="Publication review: submit, decide, release, and prove it from the record.",
         path="/v1/described",
-        render_plugins=(JsonRenderPlugin(path="/openapi.json"),),  # none by default, they would load scripts from elsewhere
+        render_plugins=(
+            JsonRenderPlugin(path="/openapi.json"),
+        ),  # none by default, they would load scripts from elsewhere
         components=Components(
             security_schemes={
                 "key": SecurityScheme(type="http", scheme="bearer", description="An API key or personal token.")

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from placet.errors import PlacetError
 from placet.house import House, open_house
@@ -84,6 +84,7 @@ async def running(house: House, *, demo: bool = False) -> AsyncIterator[uvicorn.
         port=settings.port,
         http=_Protocol,
         access_log=False,
+        proxy_headers=False,  # links are made from `base_url`, and nothing here asks for the caller's address
         log_config=None,
         server_header=False,
         lifespan="on",
@@ -133,7 +134,7 @@ class _Joined:
     woken while we are still writing, not one by one between two pieces of our own work.
     """
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: Any) -> None:
         self._transport = transport
         self._loop = asyncio.get_running_loop()
         self._held: list[bytes] = []
@@ -161,8 +162,8 @@ class _Joined:
         return getattr(self._transport, name)
 
 
-class _Protocol(HttpToolsProtocol):
+class _Protocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # one of two, as uvicorn finds httptools or not
     """Uvicorn's HTTP/1.1 over a joined transport."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(_Joined(transport))  # type: ignore[arg-type]  # it has what uvicorn asks for
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(_Joined(transport))  # it has what uvicorn asks for

@@ -18,7 +18,7 @@ from placet.policy import AccountFacts
 from placet.procedure import publication as publications
 from placet.service import Done, Idempotency, Principal, Screening, Submission, facts_of
 from placet.store.contract import Query
-from placet.web.desk import Desk, desk_of, digest_of, idempotency
+from placet.web.desk import Answer, Desk, desk_of, digest_of, idempotency
 from placet.web.problems import describe, problem, problem_response, refusal_response
 from placet.web.strict import StrictRequest, convert, loads
 from placet.web.wire import (
@@ -63,7 +63,7 @@ def replied(result: Done | Refusal, desk: Desk, status: int) -> Response[bytes]:
     if result.reply is not None:
         return Response(result.reply, status_code=status, media_type=JSON, headers={"idempotent-replayed": "true"})
     body = encode(publication_out(result.state, desk.service.policy, result.screening))
-    return Response(body, status_code=status, media_type=JSON)
+    return Answer(body, status_code=status)
 
 
 @post("/screen", status_code=200, summary="Try a text", responses={}, opt={"scope": "screen"})
