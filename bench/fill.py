@@ -116,7 +116,7 @@ async def _lead(
     service = house.service
     body = text if fate in ("released", "approved", "scheduled") else f"{text} {SOLICITING}"
     item = Item(title=f"{text[:30]} {MARK}", body=f"{body} {MARK}")
-    ask = Submission(account, item, schedule_at=clock.at + 24 * 30 * HOUR if fate == "scheduled" else 0)
+    ask = Submission(account, item, schedule_at=clock.at + 90 * 24 * HOUR if fate == "scheduled" else 0)
     done: Any = await service.submit(who, ask)
     identity, version = done.state.id, done.state.version
     ground = done.state.grounds[0] if done.state.grounds else ""
@@ -210,7 +210,10 @@ def _entry(entry: EntryRow, dossier: str, shift: int, body: bytes, rng: random.R
 
 
 def copies(account: Life, lives: dict[str, list[Life]], dossiers: int, until: Micros) -> Iterator[Commit]:
-    """So many dossiers, accounts first, in the order of time; what waits for a person began in the last ten hours."""
+    """So many dossiers, accounts first, in the order of time.
+
+    What waits for a person began in the last ten hours, and what is scheduled is so for 90 days: nothing comes due.
+    """
     rng = random.Random(dossiers)
     many = max(1, dossiers // PER_ACCOUNT)
     publications_wanted = dossiers - many

@@ -154,7 +154,7 @@ def start_lines(large: Side, small: Side, *, judged: bool) -> Iterator[Line]:
         ratio=seconds / small.running.ready_s,
         budget=f"<= {READY_S:.0f} s" if judged else "",
         met=seconds <= READY_S if judged else None,
-        note=f"floor: at {small.platform.dossiers:,}",
+        note=f"floor: at {small.platform.dossiers:,}; processor time so far {large.running.cpu_s():.2f} s",
     )
     yield memory_line("at the start", large, small, judged=judged)
 

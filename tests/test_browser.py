@@ -151,7 +151,8 @@ def test_a_refusal_keeps_what_was_typed(wide: BrowserContext, desk_platform: Pla
     desk_platform.staff("lead").post(f"/v1/publications/{held['id']}/claim").raise_for_status()
     page.keyboard.press("Control+Enter")
     expect(page.get_by_role("alert")).to_be_visible()
-    expect(page.locator("#decide-refuse textarea[name=facts]")).to_have_value("It names another service.")
+    expect(page.locator("#decide")).to_contain_text("It names another service.")
+    expect(page.locator("#decide-refuse")).to_have_count(0)
     assert desk_platform.read(held["id"])["status"] == "held"
 
 
@@ -223,6 +224,15 @@ def test_what_authors_write_is_inert(wide: BrowserContext, desk_platform: Platfo
     assert "taken" not in page.title().replace(SCRIPT, "")
     assert page.locator("main script, main img[src=x]").count() == 0
     assert errors == []
+
+
+def test_disguises_show(wide: BrowserContext, desk_platform: Platform) -> None:
+    """Characters without a shape, and those that turn the text around, are named where a reviewer reads."""
+    held = desk_platform.submit_as("held", title="Pic \u202egnp.exe", body="Add me on Tele\u200bgram, or on Telegram.")
+    page = sign_in(wide, desk_platform, "reviewer", name="Keen")
+    page.goto(f"{base(desk_platform)}/desk/items/{held['id']}")
+    expect(page.locator("main h1")).to_contain_text("U+202E")
+    expect(page.locator("main mark .unseen")).to_have_text("U+200B")
 
 
 def test_a_link_is_spent_by_its_use_only(wide: BrowserContext, desk_platform: Platform) -> None:

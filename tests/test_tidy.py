@@ -35,6 +35,7 @@ LAYERS: Final[tuple[tuple[str, ...], ...]] = (
     ("people", "recorder", "webhooks"),
     ("audit", "jobs"),
     ("house",),
+    ("founding",),
     ("web", "web.strict", "web.contexts"),
     ("web.problems", "web.wire", "web.auth", "web.render"),
     ("web.desk",),

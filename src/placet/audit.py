@@ -148,6 +148,9 @@ async def _rebuilt(store: Store, dossier: str, row: DossierRow | None, *, repair
     expected = kinds.row(kind, state, entries[-1].at)
     if expected == row:
         return []
+    latest = await store.dossier(dossier)
+    if latest != row:  # somebody is at work on it: look again at both
+        return await _rebuilt(store, dossier, latest, repair=repair)
     if repair:
         version = 0 if row is None else row.version
         commit = Commit(expects={dossier: version}, dossiers=(expected,), deadlines=kinds.due(kind, state))

@@ -2,23 +2,24 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from placet import __version__, audit
-from placet.errors import CODES, PlacetError, SettingsError
+from placet.errors import PlacetError, SettingsError
+from placet.founding import accepted, check_initialised, found
 from placet.house import House, head_file_of, open_house
 from placet.ledger import verify as verifier
 from placet.ledger.checkpoint import NoteError
 from placet.logs import make_log
-from placet.model import Refusal
 from placet.people import SYSTEM_OPERATOR, Key, Person
 from placet.procedure.access import KEY_SCOPES, ROLES
 from placet.settings import Settings, load
@@ -48,6 +49,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts
 
 def main() -> None:
     """Run the command line; an error of ours is one clear line, never a traceback."""
+    os.umask(0o077)  # what a platform writes holds submissions and secrets: for its own user only
     try:
         sys.exit(app(standalone_mode=False))  # what `typer.Exit` carried, or None
     except typer.Abort:
@@ -78,14 +80,9 @@ def _settings(**options: Any) -> Settings:
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[House]:
     """The platform's parts for one command, beside a server that may be running."""
-    _check_initialised(settings)
+    check_initialised(settings)
     async with open_house(settings, serving=False, log=make_log(QUIET)) as house:
         yield house
-
-
-def _check_initialised(settings: Settings) -> None:
-    if not settings.key_file.exists():
-        raise SettingsError(f"{settings.folder} holds no platform yet: run placet init --data {settings.folder}.")
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
@@ -98,12 +95,6 @@ def _print(value: Any, text: str, *, as_json: bool) -> None:
         sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
     else:
         out.print(text, markup=False)
-
-
-def _refused(refusal: Refusal) -> NoReturn:
-    known = CODES[refusal.code]
-    facts = f" ({', '.join(f'{name}: {value}' for name, value in refusal.facts.items())})" if refusal.facts else ""
-    raise PlacetError(f"{known.title[:-1]}{facts}.", code=refusal.code)
 
 
 @asynccontextmanager
@@ -135,7 +126,7 @@ def init(
 ) -> None:
     """Make a new platform: database, ledger key, first admin, first API key."""
     settings = _settings(data=data, database=database, packs=pack, origin=origin)
-    made = _run(_init(settings, admin))
+    made = _run(found(settings, admin))
     text = (
         f"Placet is ready in {settings.folder}.\n\n"
         f"  sign in (once)  {made['sign_in_link']}\n"
@@ -143,50 +134,6 @@ def init(
         f"Both are shown only now. Start it with: placet serve --data {settings.folder}"
     )
     _print(made, text, as_json=as_json)
-
-
-async def _init(settings: Settings, admin: str) -> dict[str, Any]:
-    if settings.key_file.exists():
-        raise PlacetError(f"{settings.folder} already holds a platform.", code="wrong_state")
-    async with open_house(settings, serving=False, create_key=True, log=make_log(QUIET)) as house:
-        if await house.people.staff():
-            raise PlacetError("This database already holds a platform; give its ledger key.", code="wrong_state")
-        _write_settings(settings)
-        person = _ok(await house.people.add(SYSTEM_OPERATOR, admin, FIRST_ROLES, founding=True))
-        link = _ok(await house.people.link(SYSTEM_OPERATOR, person.id))
-        key, token = _ok(await house.people.add_key(SYSTEM_OPERATOR, "first key"))
-        await house.recorder.checkpoint()
-        return {
-            "data": str(settings.folder.resolve()),
-            "database": settings.database or "sqlite",
-            "admin": {"id": person.id, "name": person.name, "roles": list(person.roles)},
-            "key": key.id,
-            "api_key": token,
-            "sign_in_link": settings.base_url + link,
-            "ledger_key": house.recorder.vkey,
-        }
-
-
-FIRST_ROLES = ("admin", "lead")
-"""The first person must be able to do everything once: appoint others, and decide."""
-
-
-def _write_settings(settings: Settings) -> None:
-    """Keep what was chosen at the start, so that later commands need only the folder."""
-    lines = [f"packs = {json.dumps(list(settings.packs))}", f"origin = {json.dumps(settings.origin)}"]
-    if settings.database:
-        lines.append(f"database = {json.dumps(settings.database)}")
-    file = settings.folder / "placet.toml"
-    if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text("# docs/operations.md lists every setting.\n" + "\n".join(lines) + "\n", "utf-8")
-
-
-def _ok(result: Any) -> Any:
-    """The result, unless it is a refusal: that ends the command with its reason."""
-    if isinstance(result, Refusal):
-        _refused(result)
-    return result
 
 
 @app.command()
@@ -200,7 +147,7 @@ def serve(
     from placet.web.server import serve as run  # noqa: PLC0415 - the web stack is not loaded for other commands
 
     settings = _settings(data=data, database=database, host=host, port=port)
-    _check_initialised(settings)
+    check_initialised(settings)
     run(settings, lambda house: _greet(house.settings))
 
 
@@ -344,18 +291,22 @@ def ledger_export(
 ) -> None:
     """Export the ledger for offline verification: headers, tiles and the signed head; no content."""
 
-    async def work() -> int:
+    async def work() -> tuple[int, bool]:
         async with (
             _opened(_settings(data=data, database=database)) as house,
             _progress("exporting", quiet=to == "-") as bar,
         ):
             lines = [line async for line in audit.export(house.store, house.recorder, bodies=bodies, progress=bar)]
+            whole = verifier.verify(lines, house.recorder.vkey).ok
         _write_lines(to, lines)
-        return len(lines)
+        return len(lines), whole
 
-    count = _run(work())
+    count, whole = _run(work())
     if to != "-":
         err.print(f"{count} lines written to {to}.", markup=False)
+    if not whole:
+        err.print("The export does not verify: run placet ledger verify on it to see where.", markup=False)
+        raise typer.Exit(1)
 
 
 def _write_lines(to: str, lines: list[bytes]) -> None:
@@ -450,9 +401,9 @@ def staff_add(
 
     async def work() -> dict[str, Any]:
         async with _opened(_settings(data=data, database=database)) as house:
-            person = _ok(await house.people.add(SYSTEM_OPERATOR, name, roles))
-            link = _ok(await house.people.link(SYSTEM_OPERATOR, person.id))
-            token = await house.people.token(person.id)
+            person = accepted(await house.people.add(SYSTEM_OPERATOR, name, roles))
+            link = accepted(await house.people.link(SYSTEM_OPERATOR, person.id))
+            token = accepted(await house.people.token(SYSTEM_OPERATOR, person.id))
             return _person_json(person) | {"api_token": token, "sign_in_link": house.settings.base_url + link}
 
     made = _run(work())
@@ -475,7 +426,7 @@ def staff_link(
     async def work() -> dict[str, Any]:
         async with _opened(_settings(data=data, database=database)) as house:
             person = await house.people.named(name)
-            link = _ok(await house.people.link(SYSTEM_OPERATOR, person.id))
+            link = accepted(await house.people.link(SYSTEM_OPERATOR, person.id))
             return {"id": person.id, "name": person.name, "sign_in_link": house.settings.base_url + link}
 
     made = _run(work())
@@ -494,7 +445,11 @@ def staff_token(
     async def work() -> dict[str, Any]:
         async with _opened(_settings(data=data, database=database)) as house:
             person = await house.people.named(name)
-            return {"id": person.id, "name": person.name, "api_token": await house.people.token(person.id)}
+            return {
+                "id": person.id,
+                "name": person.name,
+                "api_token": accepted(await house.people.token(SYSTEM_OPERATOR, person.id)),
+            }
 
     made = _run(work())
     _print(made, made["api_token"], as_json=as_json)
@@ -526,7 +481,7 @@ def staff_roles(
     async def work() -> None:
         async with _opened(_settings(data=data, database=database)) as house:
             person = await house.people.named(name)
-            _ok(await house.people.change_roles(SYSTEM_OPERATOR, person.id, roles))
+            accepted(await house.people.change_roles(SYSTEM_OPERATOR, person.id, roles))
 
     _run(work())
 
@@ -542,7 +497,7 @@ def staff_end(
     async def work() -> None:
         async with _opened(_settings(data=data, database=database)) as house:
             person = await house.people.named(name)
-            _ok(await house.people.end(SYSTEM_OPERATOR, person.id))
+            accepted(await house.people.end(SYSTEM_OPERATOR, person.id))
 
     _run(work())
 
@@ -576,7 +531,7 @@ def key_add(
     async def work() -> dict[str, Any]:
         async with _opened(_settings(data=data, database=database)) as house:
             scopes = tuple(scope) if scope else KEY_SCOPES
-            key, token = _ok(await house.people.add_key(SYSTEM_OPERATOR, label, scopes, account))
+            key, token = accepted(await house.people.add_key(SYSTEM_OPERATOR, label, scopes, account))
             return _key_json(key) | {"api_key": token}
 
     made = _run(work())
@@ -606,7 +561,7 @@ def key_end(
 
     async def work() -> None:
         async with _opened(_settings(data=data, database=database)) as house:
-            _ok(await house.people.end_key(SYSTEM_OPERATOR, identity))
+            accepted(await house.people.end_key(SYSTEM_OPERATOR, identity))
 
     _run(work())
 
@@ -625,11 +580,11 @@ def webhook_add(
 
     async def work() -> dict[str, Any]:
         async with _opened(_settings(data=data, database=database)) as house:
-            identity, secret = _ok(await house.people.add_webhook(SYSTEM_OPERATOR, url))
+            identity, secret = accepted(await house.people.add_webhook(SYSTEM_OPERATOR, url))
             return {"id": identity, "url": url, "secret": secret}
 
     made = _run(work())
-    _print(made, f"{made['id']}\n{made['secret']}", as_json=as_json)
+    _print(made, f"endpoint  {made['id']}\nsecret    {made['secret']}", as_json=as_json)
 
 
 @webhook_app.command("list")
@@ -654,7 +609,7 @@ def webhook_end(
 
     async def work() -> None:
         async with _opened(_settings(data=data, database=database)) as house:
-            _ok(await house.people.end_webhook(SYSTEM_OPERATOR, identity))
+            accepted(await house.people.end_webhook(SYSTEM_OPERATOR, identity))
 
     _run(work())
 

@@ -45,6 +45,14 @@ def store_of(settings: Settings, *, serving: bool) -> Store:
     return SqliteStore(settings.folder / DATABASE_FILE, serving=serving)
 
 
+def made_by(settings: Settings) -> tuple[Path, ...]:
+    """The files by which a folder shows that it holds a platform, besides placet.toml."""
+    files = [settings.key_file, head_file_of(settings)]
+    if not settings.database:
+        files += [settings.folder / (DATABASE_FILE + ending) for ending in ("", "-wal", "-shm")]
+    return tuple(files)
+
+
 def head_file_of(settings: Settings) -> Path:
     """Where the last published head is remembered, outside the database and beside the key."""
     return settings.key_file.with_suffix(".head")
@@ -65,7 +73,6 @@ async def open_house(
     signer = load_signer(settings.key_file, settings.origin, create=create_key)
     policy = load_policy(settings.packs)
     store = store_of(settings, serving=serving)
-    await store.open()
     metrics = Metrics()
     service = Service(store, policy, group_most=settings.group_commit_max, clock=clock)
     service.on_entries = _teller(metrics, log)
@@ -73,6 +80,7 @@ async def open_house(
     courier = Courier(store, settings, clock)
     jobs = Jobs(service, recorder, courier, metrics, settings, log)
     started = False
+    await store.open()
     try:
         await recorder.start()
         if recorder.halted:

@@ -9,12 +9,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import msgspec
 import structlog
 
-from placet.errors import LedgerHalted, StoreCorrupt, StoreUnavailable
+from placet.errors import LedgerHalted, StoreUnavailable
 from placet.metrics import Metrics
-from placet.model import Refusal
+from placet.model import Micros, Refusal
 from placet.people import DAY
 from placet.recorder import Recorder
 from placet.service import Service
@@ -23,6 +22,8 @@ from placet.store.contract import Deadline, Query
 from placet.webhooks import Courier
 
 _MOST_DEADLINES: Final = 200
+_AGAIN: Final[Micros] = 60_000_000
+"""Microseconds after which a deadline that could not be fired is tried again."""
 _HOUSEKEEPING_S: Final = 60.0
 _ENDPOINTS_S: Final = 2.0
 _IDLE_ROUNDS: Final = 10
@@ -48,6 +49,7 @@ class Jobs:
         self._log = log
         self._tasks: list[asyncio.Task[None]] = []
         self._idle = 0
+        self._shelved: dict[tuple[str, str], Micros] = {}
 
     def start(self) -> None:
         """Begin every loop."""
@@ -92,24 +94,31 @@ class Jobs:
     async def deadlines(self) -> int:
         """Fire what has come due; gives how many were looked at."""
         now = self._service.clock()
-        due = await self._service.store.due(now, _MOST_DEADLINES)
+        self._shelved = {key: until for key, until in self._shelved.items() if until > now}
+        due = await self._service.store.due(now, _MOST_DEADLINES + len(self._shelved))
+        due = [each for each in due if (each.dossier, each.kind) not in self._shelved]
         for deadline in due:
-            await self._fire(deadline)
+            if not await self._fire(deadline):
+                self._shelved[deadline.dossier, deadline.kind] = now + _AGAIN
         return len(due)
 
-    async def _fire(self, deadline: Deadline) -> None:
+    async def _fire(self, deadline: Deadline) -> bool:
+        """Fire one; False when it could not be: it is tried again in a while, and holds up no other meanwhile."""
         what = {"dossier": deadline.dossier, "deadline": deadline.kind}
         try:
             result = await self._service.fire(deadline.dossier, deadline.kind)
-        except (StoreCorrupt, msgspec.MsgspecError) as problem:  # one damaged dossier must not stop the others' clocks
+        except StoreUnavailable:
+            raise
+        except Exception as problem:  # noqa: BLE001 - whatever is wrong with one dossier must not stop the others' clocks
             self._log.error("deadline_failed", error=type(problem).__name__, detail=str(problem)[:300], **what)
-            return
+            return False
         lag = max(0, self._service.clock() - deadline.at)
         self._metrics.late.set(lag / 1_000_000)
         if isinstance(result, Refusal):
             self._log.error("deadline_refused", code=result.code, **what)
-        else:
-            self._metrics.deadlines.labels(deadline.kind).inc()
+            return False
+        self._metrics.deadlines.labels(deadline.kind).inc()
+        return True
 
     async def deliveries(self) -> int:
         """Carry what is in the outbox."""

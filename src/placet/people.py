@@ -9,13 +9,15 @@ import base64
 import hashlib
 import secrets
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
 from placet.errors import StaffError
 from placet.model import ID_PREFIXES, Micros, Refusal
 from placet.procedure import access
-from placet.service import Done, Plan, Principal, Service, plainly
+from placet.procedure.fold import Context
+from placet.service import Done, Plan, Principal, Service
 from placet.store.contract import Credential
 
 HOUR: Final[Micros] = 3_600_000_000
@@ -79,7 +81,12 @@ class People:
         at = self._service.clock()
         credential = Credential(identity, "staff", identity, name.casefold().encode(), _pack({"name": name}), at)
         if not await self._store.put_credential(credential):
-            return Refusal("staff_exists", {"name": name})
+            held = await self._store.credential("staff", credential.lookup)
+            if held is not None and await self._access(held.id) is not None:
+                return Refusal("staff_exists", {"name": name})
+            if held is not None:  # left over from an addition that was broken off: nobody is behind it
+                await self._store.drop_credential(held.id)
+            return await self.add(who, name, roles, founding=founding)
         done = await self._carry(who, "staff", identity, access.Grant(identity, "staff", roles, founding=founding))
         if isinstance(done, Refusal):
             await self._store.drop_credential(identity)
@@ -107,24 +114,17 @@ class People:
 
     async def change_roles(self, who: Principal, identity: str, roles: tuple[str, ...]) -> Done | Refusal:
         """Other roles; the last admin stays one."""
-        if "admin" not in roles and await self._is_last_admin(identity):
-            return Refusal("last_admin")
-        return await self._carry(who, "staff", identity, access.Regrant(roles))
+        command = access.Regrant(roles)
+        return await self._carry(who, "staff", identity, command, needs_admin="admin" not in roles)
 
     async def end(self, who: Principal, identity: str) -> Done | Refusal:
         """A person leaves: every session, passkey, token and link of theirs is gone at once."""
-        if await self._is_last_admin(identity):
-            return Refusal("last_admin")
-        done = await self._carry(who, "staff", identity, access.End())
+        done = await self._carry(who, "staff", identity, access.End(), needs_admin=True)
         if not isinstance(done, Refusal):
             for kind in ("session", "passkey", "token", "link"):
                 for credential in await self._store.credentials(kind, identity):
                     await self._store.drop_credential(credential.id)
         return done
-
-    async def _is_last_admin(self, identity: str) -> bool:
-        admins = [each.id for each in await self.staff() if not each.ended and "admin" in each.roles]
-        return admins == [identity]
 
     async def link(self, who: Principal, identity: str) -> str | Refusal:
         """A one-time sign-in link: the path, to be put behind the public address. Older links stop to work."""
@@ -138,8 +138,11 @@ class People:
         await self._put("link", identity, token, {}, expires)
         return f"/link/{token}"
 
-    async def token(self, identity: str) -> str:
+    async def token(self, who: Principal, identity: str) -> str | Refusal:
         """A new personal API token. An older one of the same person stops to work."""
+        done = await self._carry(who, "staff", identity, access.Note("token_issued"))
+        if isinstance(done, Refusal):
+            return done
         for old in await self._store.credentials("token", identity):
             await self._store.drop_credential(old.id)
         token = secret("pls")
@@ -184,7 +187,7 @@ class People:
 
     async def add_webhook(self, who: Principal, url: str) -> tuple[str, str] | Refusal:
         """A new endpoint: its id, and the signing secret (Standard Webhooks: whsec_ and base64), shown this once."""
-        if not url.startswith(("https://", "http://")) or len(url) > 2_000 or any(c.isspace() for c in url):
+        if not _is_target(url):
             return Refusal("invalid", {"field": "url"})
         identity = self._service.ids("webhook")
         done = await self._carry(who, "webhook", identity, access.Grant(identity, "webhook"))
@@ -241,10 +244,27 @@ class People:
         """Put something about one's own signing in on the record."""
         return await self._carry(who, "staff", who.id, access.Note(what))
 
-    async def _carry(self, who: Principal, kind: str, identity: str, command: access.Command) -> Done | Refusal:
-        if not identity.startswith(f"{ID_PREFIXES[kind]}_"):  # a key is no person, though both are of one procedure
+    async def _carry(
+        self, who: Principal, kind: str, identity: str, command: access.Command, *, needs_admin: bool = False
+    ) -> Done | Refusal:
+        """Carry out a command; with `needs_admin`, another admin must remain, at the version that was looked at."""
+        if not identity.startswith(ID_PREFIXES[kind] + "_"):
             return Refusal("not_found")
-        return await self._service.carry_out(who, kind, identity, plainly(Plan(command)))
+
+        async def gather(_: Any, __: Context) -> Plan | Refusal:
+            if not needs_admin:
+                return Plan(command)
+            admins = {each.id: each.version for each in await self._admins()}
+            if set(admins) == {identity}:
+                return Refusal("last_admin")
+            admins.pop(identity, None)
+            return Plan(command, admins)
+
+        return await self._service.carry_out(who, kind, identity, gather)
+
+    async def _admins(self) -> list[access.Access]:
+        states = [await self._access(identity) for identity in await self._names()]
+        return [each for each in states if each and each.status == "active" and "admin" in each.grants]
 
     async def _access(self, identity: str) -> access.Access | None:
         state = await self._service.state(identity)
@@ -263,6 +283,16 @@ class People:
         at = self._service.clock()
         given = identity or f"{kind}_{secrets.token_hex(12)}"
         await self._store.put_credential(Credential(given, kind, owner, hashed(token), _pack(body), at, expires))
+
+
+def _is_target(url: str) -> bool:
+    """Whether a webhook may be sent there at all: http or https, a host, no password that a list would show."""
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("https", "http") and bool(parts.hostname) and "@" not in parts.netloc
+        return fits and len(url) <= 2_000 and not any(c.isspace() for c in url)
+    except ValueError:
+        return False
 
 
 def _pack(body: dict[str, Any]) -> bytes:

@@ -324,8 +324,12 @@ def load_signer(file: Path, origin: str, *, create: bool = False) -> Signer:
 def _write_durably(file: Path, text: str) -> None:
     """Replace a file in one step, readable by its owner only, on disk when this returns."""
     beside = file.with_name(f"{file.name}.{os.getpid()}.new")  # several processes may publish in turn
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as new:
-        new.write(text.encode())  # all of it or an error: a short write must not replace what is there
-        new.flush()
-        os.fsync(new.fileno())
-    beside.replace(file)
+    try:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as new:
+            new.write(text.encode())  # all of it or an error: a short write must not replace what is there
+            new.flush()
+            os.fsync(new.fileno())
+        beside.replace(file)
+    except OSError as problem:
+        beside.unlink(missing_ok=True)
+        raise OSError(problem.errno, problem.strerror, str(file)) from problem  # a full disk names no file

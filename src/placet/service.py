@@ -404,6 +404,8 @@ class Service:
         """Change rights, agreement or profile, or close."""
         if not who.sees(account):
             return Refusal("account_not_found")
+        if who.account:  # an account does not vouch for itself (IM14 art 7)
+            return Refusal("forbidden", {"permission": "account.write, with a key that is bound to no account"})
         done = await self.carry_out(who, "account", account, plainly(Plan(command)), once=once, reply=reply)
         self._accounts.pop(account, None)
         return done

@@ -38,7 +38,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("ledger_key_file", "", "File with the signing key of the ledger. Empty: ledger.key in the data folder."),
     Setting("packs", ["community"], "Rule packs in force: names of shipped packs, or folders."),
     Setting("language", "en", "Language of pages when the reader asks for none: en, zh-Hant or zh-Hans."),
-    Setting("max_body_bytes", 1_048_576, "Largest body of one request.", 1_024, 67_108_864),
+    Setting("max_body_bytes", 4_194_304, "Largest body of one request.", 1_024, 67_108_864),
     Setting("max_batch_bytes", 33_554_432, "Largest body of one batch.", 1_024, 1_073_741_824),
     Setting("max_batch_lines", 10_000, "Most lines in one batch.", 1, 1_000_000),
     Setting(
@@ -192,5 +192,9 @@ def _check_row(row: Setting, value: Any, where: str) -> None:
         raise SettingsError(f"language must be en, zh-Hant or zh-Hans (in {where}).")
     if row.name == "public_url" and value and urlsplit(value).scheme not in ("http", "https"):
         raise SettingsError(f"public_url must begin with http:// or https:// (in {where}).")
+    if row.name == "public_url" and value and urlsplit(value).path.rstrip("/"):
+        raise SettingsError(f"public_url has no path: the desk is served at the root of its host (in {where}).")
+    if row.name == "origin" and not (value and value.isprintable() and not set(value) & set(" +")):
+        raise SettingsError(f"origin is a name without spaces and plus signs, such as example.org/ledger (in {where}).")
     if row.name == "database" and value and not value.startswith(("postgresql://", "postgres://")):
         raise SettingsError(f"database must be empty (SQLite) or begin with postgresql:// (in {where}).")

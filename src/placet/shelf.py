@@ -69,6 +69,10 @@ class Shelf:
             self._kept[digest] = kept
         return kept
 
+    def at_hand(self, digest: str) -> Policy:
+        """The policy if it has been asked for lately, which `get` sees to; else the current one."""
+        return self._kept.get(digest, self.current)
+
     async def _load(self, digest: str) -> Policy:
         stored = await self._store.dossier(policy_id(digest))
         if stored is None:

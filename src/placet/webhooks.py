@@ -28,6 +28,8 @@ from placet.store.contract import Delivery, Store
 SECOND: Final[Micros] = 1_000_000
 _DAY_S: Final = 86_400
 _ERROR_CHARS: Final = 300
+_AT_ONCE: Final = 32
+"""Deliveries of one round, and connections: none waits for another's, so each has the whole of its time."""
 
 
 def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
@@ -106,13 +108,13 @@ class Courier:
         self._settings = settings
         self._clock = clock
         backend = GuardedBackend(allow_private=settings.webhook_allow_private)
-        self._pool = httpcore.AsyncConnectionPool(max_connections=16, network_backend=backend, retries=0)
+        self._pool = httpcore.AsyncConnectionPool(max_connections=_AT_ONCE, network_backend=backend, retries=0)
 
     async def close(self) -> None:
         """Close idle connections."""
         await self._pool.aclose()
 
-    async def carry(self, limit: int = 32) -> list[Delivery]:
+    async def carry(self, limit: int = _AT_ONCE) -> list[Delivery]:
         """Try every delivery whose time has come, together; gives them as settled."""
         due = await self._store.deliveries("waiting", self._clock(), limit)
         if not due:

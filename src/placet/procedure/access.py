@@ -96,9 +96,9 @@ class End(Value, frozen=True):
 
 
 class Note(Value, frozen=True):
-    """Something about signing in that belongs on the record: "link_issued", "passkey_added", "passkey_removed"."""
+    """Something about signing in that belongs on the record: "link_issued", "token_issued" and so on."""
 
-    what: Literal["link_issued", "passkey_added", "passkey_removed"]
+    what: Literal["link_issued", "token_issued", "passkey_added", "passkey_removed"]
 
 
 Command = Grant | Regrant | End | Note
@@ -168,6 +168,7 @@ KINDS: Final[tuple[str, ...]] = (
     "staff.granted",
     "staff.ended",
     "staff.link_issued",
+    "staff.token_issued",
     "staff.passkey_added",
     "staff.passkey_removed",
     "key.added",

@@ -54,6 +54,8 @@ class Publication(Value, frozen=True):
     """What the policy said of `revision`."""
     policy: str
     """Digest of the policy in force when `revision` was submitted: it governs the merits (IM14 art 10)."""
+    grounds_policy: str = ""
+    """Digest of the policy to look `grounds` up in: that of the act, or of the release that was blocked."""
     grounds: tuple[str, ...] = ()
     """The grounds of the present status: of the verdict, or of the person's decision."""
     automatic: bool = True
@@ -266,6 +268,8 @@ def _may_decide(state: Publication, command: Decide, context: Context) -> Refusa
         return refusal
     if context.actor == state.submitted_by:  # nobody judges their own case
         return Refusal("own_submission")
+    if state.assignee not in ("", context.actor) and state.claim_until > context.now and command.choice != "take_down":
+        return Refusal("claimed_by_other", {"until": state.claim_until})
     if command.version != state.version:
         return Refusal("stale", {"version": state.version, "status": state.status})
     if command.choice == "take_down":
@@ -278,8 +282,6 @@ def _may_decide(state: Publication, command: Decide, context: Context) -> Refusa
         and (refusal := context.lacks("publication.decide_escalated"))
     ):
         return refusal
-    if state.assignee not in ("", context.actor) and state.claim_until > context.now:
-        return Refusal("claimed_by_other", {"until": state.claim_until})
     return None
 
 
@@ -338,8 +340,10 @@ def _release(state: Publication, command: Release, context: Context) -> Decision
 def _contest(state: Publication, command: Contest, context: Context) -> Decision:
     if refusal := context.lacks("publication.submit"):
         return refusal
-    if state.status not in ("refused", "returned") or not state.automatic:
+    if state.status not in ("refused", "returned"):
         return _wrong_state(state, ("refused", "returned"))
+    if not state.automatic:
+        return Refusal("wrong_state", {"status": state.status, "decided_by": "person"})
     body = {"statement": command.statement, "held_until": context.until["hold.max"]}
     return (Draft(state.id, "publication.contested", body),)
 
@@ -431,6 +435,7 @@ def _judged(entry: Entry, schedule_at: Micros) -> dict[str, Any]:
         "screened": entry.version,
         "outcome": body["outcome"],
         "policy": entry.basis.policy,
+        "grounds_policy": entry.basis.policy,
         "grounds": tuple(body["grounds"]),
         "automatic": True,
         "approved_revision": "",
@@ -467,18 +472,24 @@ def _approved(state: Publication, entry: Entry) -> dict[str, Any]:
 
 
 def _restricted(status: Status) -> Any:
-    def changes(_: Publication, entry: Entry) -> dict[str, Any]:
+    def changes(state: Publication, entry: Entry) -> dict[str, Any]:
         ground = entry.body["ground"]
-        return _NOT_HELD | {"status": status, "automatic": False, "grounds": (ground,) if ground else ()}
+        return _NOT_HELD | {
+            "status": status,
+            "automatic": False,
+            "grounds": (ground,) if ground else (),
+            "grounds_policy": state.policy,
+        }
 
     return changes
 
 
-def _taken_down(_: Publication, entry: Entry) -> dict[str, Any]:
+def _taken_down(state: Publication, entry: Entry) -> dict[str, Any]:
     return _NOT_HELD | {
         "status": "taken_down",
         "automatic": False,
         "grounds": (entry.body["ground"],),
+        "grounds_policy": state.policy,
         "live_revision": "",
         "approved_revision": "",
         "schedule_at": 0,
@@ -508,6 +519,7 @@ def _blocked(_: Publication, entry: Entry) -> dict[str, Any]:
         "status": "blocked",
         "blocked_by": tuple(each["check"] for each in failed),
         "grounds": tuple(each["ground"] for each in failed if each["ground"]),
+        "grounds_policy": entry.basis.policy,
         "schedule_at": 0,
     }
 

@@ -224,7 +224,10 @@ class Store(Protocol):
         """What was answered under an Idempotency-Key."""
 
     async def forget(self, before: Micros, expired: Micros = 0) -> int:
-        """Drop Idempotency-Keys older than `before`, and credentials that expired before `expired` (or `before`)."""
+        """Drop Idempotency-Keys and sent deliveries older than `before`, and credentials expired before `expired`.
+
+        Without `expired`, that is `before` too. Gives how many rows are gone.
+        """
 
     async def deliveries(self, status: str, until: Micros = 0, limit: int = 100, after: str = "") -> list[Delivery]:
         """Deliveries of a status; with `until`, those whose next attempt has come, earliest first."""

@@ -239,8 +239,9 @@ class PostgresStore:
         """See Store.forget."""
         row = await self._one(
             "WITH keys AS (DELETE FROM idempotency WHERE at < $1 RETURNING 1),"
-            " ended AS (DELETE FROM credential WHERE expires_at > 0 AND expires_at < $2 RETURNING 1)"
-            " SELECT (SELECT count(*) FROM keys) + (SELECT count(*) FROM ended)",
+            " ended AS (DELETE FROM credential WHERE expires_at > 0 AND expires_at < $2 RETURNING 1),"
+            " sent AS (DELETE FROM outbox WHERE status = 'sent' AND created_at < $1 RETURNING 1)"
+            " SELECT (SELECT count(*) FROM keys) + (SELECT count(*) FROM ended) + (SELECT count(*) FROM sent)",
             before,
             expired or before,
         )

@@ -301,7 +301,8 @@ class SqliteStore:
             second = connection.execute(
                 "DELETE FROM credential WHERE expires_at > 0 AND expires_at < ?", (expired or before,)
             ).rowcount
-            return first + second
+            sent = connection.execute("DELETE FROM outbox WHERE status = 'sent' AND created_at < ?", (before,)).rowcount
+            return first + second + sent
 
         return await self._on_writer(work)
 

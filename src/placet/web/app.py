@@ -27,7 +27,7 @@ from placet.web.auth import Gate
 from placet.web.console import admin, records, review, session
 from placet.web.contexts import ProblemPage
 from placet.web.desk import Desk
-from placet.web.problems import api_error, describe, describe_problems
+from placet.web.problems import api_error, describe, describe_problems, shown_path
 from placet.web.public import pages
 from placet.web.strict import Patience, StrictRequest
 from placet.web.visit import SignInNeeded, visit_so_far
@@ -155,8 +155,7 @@ class _Outer:
         counter.inc()
         self._metrics.seconds.observe(seconds)
         if status >= 400:  # the path only: a query or a link's token could tell who somebody is
-            shown = "/link" if path.startswith("/link/") else path
-            self._log.warning("request", method=method, path=shown, status=status, request=request_id)
+            self._log.warning("request", method=method, path=shown_path(path), status=status, request=request_id)
 
 
 @get("/openapi.json", include_in_schema=False)
@@ -191,7 +190,9 @@ def page_error(request: StrictRequest, error: Exception) -> Response[Any]:
         return api_error(request, error)
     code, _, _ = describe(error)
     if code == "internal" and not isinstance(error, HTTPException | PlacetError):
-        request.app.state.log.error("page_failed", path=request.url.path, error=type(error).__name__, exc_info=error)
+        request.app.state.log.error(
+            "page_failed", path=shown_path(request.url.path), error=type(error).__name__, exc_info=error
+        )
     code = "not_found" if code == "wrong_id_kind" else code  # an address that cannot be is an address that is not
     here = visit_so_far(request)
     identity = str(request.scope.get("placet_request_id", ""))

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import secrets
 import time
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ from placet.web.strict import StrictRequest
 _CACHED_S: Final = 5.0
 _MOST_CACHED: Final = 10_000
 _CHALLENGE: Final[Micros] = HOUR // 6
+_NONCE: Final = 16
 
 
 class Session(NamedTuple):
@@ -156,10 +158,33 @@ class Gate:
     async def authentication_options(self, at: Micros) -> str:
         """Options for navigator.credentials.get(), as JSON."""
         options = webauthn.generate_authentication_options(
-            rp_id=self._rp_id, user_verification=UserVerificationRequirement.PREFERRED
+            rp_id=self._rp_id,
+            challenge=await self._sealed_challenge(at),
+            user_verification=UserVerificationRequirement.PREFERRED,
         )
-        await self._remember_challenge(options.challenge, "", at)
         return webauthn.options_to_json(options)
+
+    async def _sealed_challenge(self, at: Micros) -> bytes:
+        """A challenge that carries its own end and seal: who only looks at the sign-in page makes us write nothing."""
+        content = secrets.token_bytes(_NONCE) + (at + _CHALLENGE).to_bytes(8, "big")
+        return content + await self._seal(content)
+
+    async def _seal(self, content: bytes) -> bytes:
+        secret_text = await self._store.meta("desk.secret")
+        if secret_text is None:
+            await self._store.set_meta("desk.secret", secrets.token_hex(32))
+            secret_text = await self._store.meta("desk.secret") or ""
+        return hmac.new(bytes.fromhex(secret_text), b"sign-in challenge" + content, hashlib.sha256).digest()
+
+    async def _spend_sealed(self, challenge: bytes, at: Micros) -> bool:
+        """Whether the challenge is ours, in time, and used for the first time."""
+        content, seal = challenge[: _NONCE + 8], challenge[_NONCE + 8 :]
+        if not hmac.compare_digest(seal, await self._seal(content)):
+            return False
+        until = int.from_bytes(content[_NONCE:], "big")
+        identity = "challenge_" + hashed(challenge.hex()).hex()[:24]
+        spent = Credential(identity, "challenge", "spent", challenge, b"{}", at, until)
+        return until > at and await self._store.put_credential(spent)
 
     async def _remember_challenge(self, challenge: bytes, owner: str, at: Micros) -> None:
         identity = "challenge_" + hashed(challenge.hex()).hex()[:24]
@@ -225,9 +250,13 @@ class Gate:
             challenge = base64url_to_bytes(client["challenge"])
         except (KeyError, TypeError, ValueError, msgspec.DecodeError) as problem:
             raise PlacetError("The answer is not readable.", code="passkey_failed") from problem
-        taken = await self._store.take_credential("challenge", challenge)
-        if taken is None or taken.expires_at <= at or taken.owner != owner:
-            raise PlacetError("The challenge is not ours, or too old.", code="passkey_failed")
+        if not owner:
+            fresh = await self._spend_sealed(challenge, at)
+        else:
+            taken = await self._store.take_credential("challenge", challenge)
+            fresh = taken is not None and taken.expires_at > at and taken.owner == owner
+        if not fresh:
+            raise PlacetError("The challenge is not ours, or too old, or used.", code="passkey_failed")
         return challenge
 
     async def passkeys(self, owner: str) -> list[tuple[str, str, Micros]]:

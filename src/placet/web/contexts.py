@@ -155,6 +155,8 @@ class Segment(Value, frozen=True):
     text: str
     marks: tuple[int, ...] = ()
     """Numbers of the findings (from 1) that cover it; empty for plain text."""
+    hidden: str = ""
+    """The name ("U+202E") of a character that cannot be seen or turns the text around; `text` is then that name too."""
 
 
 class FindingRow(Value, frozen=True):

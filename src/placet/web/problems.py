@@ -103,6 +103,11 @@ def describe(error: Exception) -> tuple[str, str, dict[str, Any]]:
     return "internal", "", {}
 
 
+def shown_path(path: str) -> str:
+    """A path as logs may hold it: a sign-in link's token would let its reader in."""
+    return "/link" if path.startswith("/link/") else path
+
+
 def api_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The exception handler of everything under /v1."""
     code, detail, facts = describe(error)

@@ -149,10 +149,9 @@ class _Joined:
             self._flush()
 
     def _flush(self) -> None:
-        if self._held:
-            self._transport.write(b"".join(self._held))
-            self._held.clear()
-            self._size = 0
+        held, self._held, self._size = self._held, [], 0
+        if held and not self._transport.is_closing():  # the caller may have gone away meanwhile
+            self._transport.write(b"".join(held))
 
     def close(self) -> None:
         self._flush()

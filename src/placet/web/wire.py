@@ -12,6 +12,7 @@ from placet.policy import Policy
 from placet.procedure.account import Account
 from placet.procedure.publication import Publication, due_at
 from placet.service import Done, Screening, Submission, rfc3339
+from placet.shelf import Shelf
 from placet.store.contract import EntryRow
 
 _encoder: Final = msgspec.json.Encoder()
@@ -376,7 +377,7 @@ def screen_out(screening: Screening, policy: Policy) -> ScreenOut:
 
 
 def publication_out(
-    state: Publication, policy: Policy, screening: Screening | None = None, content: Item | None = None
+    state: Publication, shelf: Shelf, screening: Screening | None = None, content: Item | None = None
 ) -> PublicationOut:
     """A publication; with findings and verdict where they are at hand."""
     due = due_at(state)
@@ -393,22 +394,22 @@ def publication_out(
         origin=state.origin,
         external_id=state.external_id,
         automatic=state.automatic,
-        grounds=tuple(ground_out(each, policy) for each in state.grounds),
+        grounds=tuple(ground_out(each, shelf.at_hand(state.grounds_policy)) for each in state.grounds),
         queue=state.queue,
         hold_reason=state.hold_reason,
         blocked_by=state.blocked_by,
         submitted_at=rfc3339(state.submitted_at),
         schedule_at=rfc3339(state.schedule_at) if state.schedule_at else None,
         due_at=rfc3339(due) if due else None,
-        verdict=verdict_out(screening.verdict, policy) if screening else None,
+        verdict=verdict_out(screening.verdict, shelf.at_hand(screening.verdict.policy)) if screening else None,
         findings=tuple(finding_out(each, shown) for each in screening.findings) if screening and shown else None,
         content=content,
     )
 
 
-def publication_reply(policy: Policy) -> Any:
+def publication_reply(shelf: Shelf) -> Any:
     """The function that turns what was done into the reply that is kept for its Idempotency-Key."""
-    return lambda done: encode(publication_out(done.state, policy, done.screening))
+    return lambda done: encode(publication_out(done.state, shelf, done.screening))
 
 
 def account_out(state: Account) -> AccountOut:
@@ -437,4 +438,6 @@ def entry_out(row: EntryRow, *, names_staff: bool) -> EntryOut:
     actor = row.actor if names_staff or not row.actor.startswith("stf_") else "staff"
     basis = {"policy": row.basis.policy, "instant": rfc3339(row.basis.instant)}
     body = msgspec.json.decode(row.body) if row.body is not None else None
+    if body and body.get("assignee") and not names_staff:
+        body["assignee"] = "staff"
     return EntryOut(row.seq, row.id, rfc3339(row.at), row.version, row.kind, actor, basis, body, row.commitment.hex())

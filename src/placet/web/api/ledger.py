@@ -11,7 +11,9 @@ from placet.errors import BadInput
 from placet.ledger.encode import MAX_INT
 from placet.ledger.merkle import LedgerShapeError, parse_tile_path
 from placet.model import ID_PREFIXES
-from placet.recorder import stored_path
+from placet.recorder import Proven, stored_path
+from placet.service import Principal
+from placet.store.contract import Store
 from placet.web.api.publications import JSON
 from placet.web.desk import desk_of
 from placet.web.problems import problem_response
@@ -19,6 +21,8 @@ from placet.web.strict import StrictRequest
 from placet.web.wire import EntryPage, encode, entry_out
 
 _HASH = 32
+_READING = {"publication": "publication.read", "account": "account.read", "pack": "policy.read"}
+"""What one needs in order to read the history of each kind of dossier; of others, `ledger.read`."""
 
 
 @get("/dossiers/{dossier:str}/entries", summary="History", opt={"scope": "publication.read"}, tags=["ledger"])
@@ -32,7 +36,7 @@ async def entries(
     desk = desk_of(request)
     who = await desk.gate.bearer(request, "publication.read")
     kind = next((name for name, prefix in ID_PREFIXES.items() if dossier.startswith(prefix + "_")), "")
-    if kind not in ("publication", "account", "pack") and not who.may("ledger.read"):
+    if not who.may(_READING.get(kind, "ledger.read")):
         return problem_response("not_found")  # type: ignore[return-value]
     row = await desk.store.dossier(dossier)
     if row is None or not who.sees(row.account):
@@ -78,9 +82,9 @@ async def tile(request: StrictRequest, path: str) -> Response[bytes]:
 async def proof(request: StrictRequest, seq: int) -> Response[dict[str, Any]]:
     """The entry's header and its inclusion proof under the latest head."""
     desk = desk_of(request)
-    await desk.gate.bearer(request, "ledger.read")
+    who = await desk.gate.bearer(request, "ledger.read")
     proven = await desk.recorder.prove(seq)
-    if proven is None:
+    if proven is None or not await _sees_header(who, desk.store, proven):
         return problem_response("not_found")  # type: ignore[return-value]
     shown = {
         "seq": seq,
@@ -105,6 +109,14 @@ async def consistency(request: StrictRequest, old: int) -> Response[dict[str, An
     hashes, head = found
     shown = {"old": old, "size": head.size, "root": _b64(head.root), "proof": [_b64(each) for each in hashes]}
     return Response(encode(shown | {"checkpoint": head.note}), media_type=JSON)  # type: ignore[arg-type]
+
+
+async def _sees_header(who: Principal, store: Store, proven: Proven) -> bool:
+    """A key bound to an account proves that account's entries, but for those by which staff could be told apart."""
+    if not who.account:
+        return True
+    row = await store.dossier(proven.row.dossier)
+    return row is not None and row.account == who.account and not proven.row.actor.startswith("stf_")
 
 
 def _b64(raw: bytes) -> str:

@@ -1,6 +1,8 @@
 """/v1/screen and /v1/publications."""
 
+import asyncio
 import base64
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
@@ -62,7 +64,7 @@ def replied(result: Done | Refusal, desk: Desk, status: int) -> Response[bytes]:
         return refusal_response(result)
     if result.reply is not None:
         return Response(result.reply, status_code=status, media_type=JSON, headers={"idempotent-replayed": "true"})
-    body = encode(publication_out(result.state, desk.service.policy, result.screening))
+    body = encode(publication_out(result.state, desk.service.shelf, result.screening))
     return Answer(body, status_code=status)
 
 
@@ -91,7 +93,7 @@ async def submit(
     who = await desk.gate.bearer(request, "publication.submit")
     ask = submission_of(data, desk.service.policy, desk.settings.max_text_chars)
     once = idempotency(request, await request.body())
-    result = await desk.service.submit(who, ask, once, publication_reply(desk.service.policy))
+    result = await desk.service.submit(who, ask, once, publication_reply(desk.service.shelf))
     return replied(result, desk, 201)  # type: ignore[return-value]
 
 
@@ -116,9 +118,19 @@ async def batch(request: StrictRequest) -> Stream:
 async def _results(
     desk: Desk, who: Principal, request: StrictRequest, lines: list[bytes], base: Idempotency | None
 ) -> AsyncIterator[bytes]:
-    for start in range(0, len(lines), _CHUNK):
-        part = lines[start : start + _CHUNK]
-        yield b"".join(await _chunk(desk, who, request, part, start + 1, base))
+    """The results part by part. Two parts are under way, so that one is decided while the other becomes durable."""
+    under_way: deque[asyncio.Task[list[bytes]]] = deque()
+    try:
+        for start in range(0, len(lines), _CHUNK):
+            part = lines[start : start + _CHUNK]
+            under_way.append(asyncio.create_task(_chunk(desk, who, request, part, start + 1, base)))
+            if len(under_way) > 1:
+                yield b"".join(await under_way.popleft())
+        while under_way:
+            yield b"".join(await under_way.popleft())
+    finally:  # the caller went away: what is queued is still written, but nobody waits for it
+        for task in under_way:
+            task.cancel()
 
 
 async def _chunk(
@@ -138,14 +150,14 @@ async def _chunk(
         except PlacetError as error:
             results[place] = _failed_line(place, problem(*describe(error)))
     try:
-        done = await desk.service.submit_many(who, asks, onces, publication_reply(desk.service.policy))
+        done = await desk.service.submit_many(who, asks, onces, publication_reply(desk.service.shelf))
     except PlacetError as error:  # the store failed: every line of this part must hear of it
         done = [Refusal(error.code)] * len(asks)
     for place, result in zip(places, done, strict=True):
         if isinstance(result, Refusal):
             results[place] = _failed_line(place, problem(result.code, "", result.facts))
         else:
-            out = result.reply or encode(publication_out(result.state, desk.service.policy, result.screening))
+            out = result.reply or encode(publication_out(result.state, desk.service.shelf, result.screening))
             results[place] = b'{"line":%d,"status":201,"publication":%b}\n' % (place, out)
     return [results[place] for place in sorted(results)]
 
@@ -185,7 +197,10 @@ async def listing(
         limit=limit + 1,
     )
     rows = await desk.store.page(query)
-    shown = [publication_out(kinds.decode(row), desk.service.policy) for row in rows[:limit]]
+    states = [kinds.decode(row) for row in rows[:limit]]
+    for state in states:
+        await desk.service.shelf.get(state.grounds_policy)
+    shown = [publication_out(state, desk.service.shelf) for state in states]
     last = rows[limit - 1] if len(rows) > limit else None
     following = None if last is None else write_cursor((last.due_at if order == "due" else last.opened_at, last.id))
     return Response(encode(PublicationPage(shown, following)), media_type=JSON)  # type: ignore[arg-type]
@@ -216,11 +231,12 @@ async def read(request: StrictRequest, publication: str) -> Response[Publication
     state = await desk.service.publication(who, check_id(publication, "publication"))
     if state is None:
         return problem_response("not_found")  # type: ignore[return-value]
-    policy = await desk.service.shelf.get(state.policy)
+    for digest in (state.policy, state.grounds_policy):
+        await desk.service.shelf.get(digest)
     item = await desk.service.content(state.revision)
     findings, verdict = await desk.service.screening_record(state)
     screening = Screening(b"", state.revision, item, findings, {}, verdict)
-    return Response(encode(publication_out(state, policy, screening, item)), media_type=JSON)  # type: ignore[arg-type]
+    return Response(encode(publication_out(state, desk.service.shelf, screening, item)), media_type=JSON)  # type: ignore[arg-type]
 
 
 @post("/publications/{publication:str}/revisions", summary="Revise", opt={"scope": "publication.submit"})
@@ -231,7 +247,7 @@ async def revise(request: StrictRequest, publication: str, data: RevisionIn) -> 
     check_id(publication, "publication")
     item: Item = item_of(data, desk.service.policy, desk.settings.max_text_chars)
     once = idempotency(request, await request.body())
-    reply = publication_reply(desk.service.policy)
+    reply = publication_reply(desk.service.shelf)
     result = await desk.service.revise(who, publication, item, data.version, once, reply)
     return replied(result, desk, 201)  # type: ignore[return-value]
 
@@ -289,7 +305,7 @@ async def release(request: StrictRequest, publication: str) -> Response[Publicat
     who = await desk.gate.bearer(request, "publication.release")
     check_id(publication, "publication")
     once = idempotency(request, await request.body())
-    reply = publication_reply(desk.service.policy)
+    reply = publication_reply(desk.service.shelf)
     result = await desk.service.release(who, publication, once=once, reply=reply)
     return replied(result, desk, 200)  # type: ignore[return-value]
 
@@ -301,7 +317,7 @@ async def _act(
     who = await desk.gate.bearer(request, permission)
     check_id(publication, "publication")
     once = idempotency(request, await request.body())
-    result = await desk.service.act(who, publication, command, once, publication_reply(desk.service.policy))
+    result = await desk.service.act(who, publication, command, once, publication_reply(desk.service.shelf))
     return replied(result, desk, status)  # type: ignore[return-value]
 
 

@@ -61,7 +61,7 @@ async def account_page(request: StrictRequest, account: str, cursor: str = "") -
         chrome=here.chrome(),
         account=await show.account_card(desk.store, state, policy, here.language),
         publications=links,
-        timeline=show.timeline(entries, names, policy, here.language, head.size if head else 0),
+        timeline=show.timeline(entries, names, policy.grounds, here.language, head.size if head else 0),
         next=following,
     )
     return here.page(page)

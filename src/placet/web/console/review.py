@@ -120,7 +120,7 @@ async def _queue_row(here: Visit, row: DossierRow, names: Mapping[str, str]) -> 
     state: Publication = kinds.decode(row)
     item = await service.content(state.revision)
     account = await service.account(state.account)
-    policy = await service.shelf.get(state.policy)
+    policy = await service.shelf.get(state.grounds_policy)
     claimed = bool(state.assignee) and state.claim_until > here.now
     return QueueRow(
         id=state.id,
@@ -132,7 +132,7 @@ async def _queue_row(here: Visit, row: DossierRow, names: Mapping[str, str]) -> 
         category=state.category,
         queue=state.queue,
         hold_reason=state.hold_reason,
-        reasons=tuple(show.ground_title(policy, ground, here.language) for ground in state.grounds),
+        reasons=tuple(show.ground_title(policy.grounds, ground, here.language) for ground in state.grounds),
         due_at=row.due_at,
         overdue=row.due_at <= here.now,
         submitted_at=state.submitted_at,
@@ -219,9 +219,10 @@ async def _item_context(
         errors=tuple((error.rule, error.error) for error in verdict.errors),
         account=await show.account_card(desk.store, account, policy, language),
         recent=tuple(each for each in await show.publication_links(desk.service, recent) if each.id != state.id),
-        timeline=show.timeline(entries, names, policy, language, head.size if head else 0),
-        # After a refusal the form that was sent stays open, whatever can be done now: what was typed must not be lost.
-        actions=_actions(here, state, claimed=claimed) | ({draft.choice} & _DONE.keys()),
+        timeline=show.timeline(
+            entries, names, {**desk.service.policy.grounds, **policy.grounds}, language, head.size if head else 0
+        ),
+        actions=_actions(here, state, claimed=claimed),
         grounds=show.ground_choices(policy, (hit.ground for hit in verdict.hits), language),
         draft=draft,
         problem="" if refusal is None else problem_of(refusal),

@@ -1,5 +1,6 @@
 """From states and entries to what the pages show."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
@@ -7,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from placet import kinds
-from placet.model import Citation, Finding, Item, Json, RuleHit
+from placet.model import Citation, Finding, Ground, Item, Json, RuleHit
 from placet.policy import Policy, say
 from placet.procedure.account import Account
 from placet.procedure.publication import Publication
@@ -49,30 +50,57 @@ def segments(text: str, field: str, findings: Sequence[Finding]) -> tuple[Segmen
         for number, finding in enumerate(findings, 1)
         if finding.field == field and finding.start < finding.end
     ]
-    cuts = sorted({0, len(text), *(at for start, end, _ in spans for at in (start, end) if at <= len(text))})
+    unseen = [match.start() for match in _UNSEEN.finditer(text)][:_MOST_UNSEEN]
+    edges = {0, len(text), *(at for start, end, _ in spans for at in (start, end) if at <= len(text))}
+    cuts = sorted(edges | {at + step for at in unseen for step in (0, 1)})
+    shown = set(unseen)
     return tuple(
-        Segment(text[start:end], tuple(n for first, last, n in spans if first <= start and end <= last))
+        _segment(
+            text[start:end], start in shown, tuple(n for first, last, n in spans if first <= start and end <= last)
+        )
         for start, end in pairwise(cuts)
     )
+
+
+_UNSEEN: Final = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
+    "\U000e0000-\U000e007f]"
+)
+"""What a disguise is made of: characters without a shape, and those that turn the reading direction. The joiners that
+scripts and emoji need (U+200C, U+200D, variation selectors) are not among them."""
+_MOST_UNSEEN: Final = 2_000
+
+
+def _segment(text: str, unseen: bool, marks: tuple[int, ...]) -> Segment:
+    return Segment(_name(text), marks, _name(text)) if unseen else Segment(text, marks)
+
+
+def _name(character: str) -> str:
+    return f"U+{ord(character):04X}"
+
+
+def visible(text: str) -> str:
+    """A short text with the names of characters that a reader could not see, so that no disguise reaches a list."""
+    return _UNSEEN.sub(lambda match: f"‹{_name(match[0])}›", text)
 
 
 def finding_rows(findings: Sequence[Finding], item: Item) -> tuple[FindingRow, ...]:
     """The findings, numbered as in the marks."""
     rows = []
     for number, each in enumerate(findings, 1):
-        quote = getattr(item, each.field, "")[each.start : each.end][:200]
+        quote = visible(getattr(item, each.field, "")[each.start : each.end][:200])
         rows.append(FindingRow(number, each.detector, each.list, each.label, each.field, quote, each.view, each.score))
     return tuple(rows)
 
 
 def title_of(item: Item) -> str:
     """What to call an item in a list: its title, or the beginning of its body, on one line."""
-    return " ".join((item.title.strip() or item.body[:300]).split())[:80]
+    return visible(" ".join((item.title.strip() or item.body[:300]).split())[:80])
 
 
 def excerpt_of(item: Item) -> str:
     """The beginning of the body, on one line."""
-    return " ".join(item.body[: _EXCERPT * 2].split())[:_EXCERPT]
+    return visible(" ".join(item.body[: _EXCERPT * 2].split())[:_EXCERPT])
 
 
 # --- policy ------------------------------------------------------------------------------------------------------
@@ -107,9 +135,9 @@ def hit_row(policy: Policy, hit: RuleHit, language: str) -> HitRow:
     )
 
 
-def ground_title(policy: Policy, ground: str, language: str) -> str:
-    """A ground's title, or its id where the policy does not know it."""
-    known = policy.grounds.get(ground)
+def ground_title(grounds: Mapping[str, Ground], ground: str, language: str) -> str:
+    """A ground's title, or its id where it is not known."""
+    known = grounds.get(ground)
     return say(known.title, language) if known else ground
 
 
@@ -172,7 +200,7 @@ _CODES: Final = ("outcome", "why", "level", "choice")
 
 
 def timeline(
-    rows: Sequence[EntryRow], names: Mapping[str, str], policy: Policy, language: str, covered: int
+    rows: Sequence[EntryRow], names: Mapping[str, str], grounds: Mapping[str, Ground], language: str, covered: int
 ) -> tuple[TimelineRow, ...]:
     """A dossier's entries for reading, the newest last."""
     return tuple(
@@ -181,7 +209,7 @@ def timeline(
             at=row.at,
             kind=row.kind,
             actor=actor_of(row.actor, names),
-            details=_details(row, policy, language),
+            details=_details(row, grounds, language),
             proof=f"/desk/ledger/{row.seq}" if row.seq < covered else "",
         )
         for row in rows
@@ -193,14 +221,14 @@ def actor_of(actor: str, names: Mapping[str, str]) -> str:
     return "actor.system" if actor.startswith("system:") else names.get(actor, actor)
 
 
-def _details(row: EntryRow, policy: Policy, language: str) -> tuple[tuple[str, str], ...]:
+def _details(row: EntryRow, known: Mapping[str, Ground], language: str) -> tuple[tuple[str, str], ...]:
     if row.body is None:
         return (("field.erased", ""),)
     body: dict[str, Json] = msgspec.json.decode(row.body)
     found: list[tuple[str, str]] = []
     found += [(f"field.{name}", str(body[name])) for name in _CODES if body.get(name)]
     grounds = [body["ground"]] if body.get("ground") else body.get("grounds") or []
-    found += [("field.ground", ground_title(policy, ground, language)) for ground in grounds]
+    found += [("field.ground", ground_title(known, ground, language)) for ground in grounds]
     found += [("field.failed", failed["check"]) for failed in body.get("failed") or []]
     for name in _PLAIN:
         if isinstance(body.get(name), str) and body[name]:
