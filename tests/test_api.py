@@ -724,3 +724,28 @@ async def test_the_whole_way_on_postgresql(new_platform: NewPlatform, postgres: 
     until(lambda: served.read(scheduled["id"])["status"] == "released", "the clock releases")
     head = _head(served, served.entries(scheduled["id"])[-1]["seq"] + 1)
     assert root(_leaves(served, head.size)) == head.root
+
+
+def test_an_account_does_not_vouch_for_itself(platform: Platform) -> None:
+    """A key bound to an account, whatever its scopes, sets no rights, agreement or profile of it (IM14 art 7)."""
+    account = platform.open_account()
+    bound = platform.client(platform.key(account=account).token)
+    for what, body in (("rights", {"rights": ["news.publish"]}), ("agreement", {"agreement": "x"}), ("close", {})):
+        answer = bound.post(f"/v1/accounts/{account}/{what}", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), what
+    assert platform.http.get(f"/v1/accounts/{account}").json()["rights"] == []
+
+
+def test_a_bound_key_reads_no_history_but_its_own(platform: Platform) -> None:
+    """Proofs of other dossiers' entries, and what staff did, are not there for a key that is bound to an account."""
+    account = platform.open_account()
+    bound = platform.client(platform.key(account=account).token)
+    assert bound.get("/v1/ledger/entries/1/proof").status_code == 404
+    assert platform.http.get("/v1/ledger/entries/1/proof").status_code == 200
+
+
+def test_reading_publications_is_not_reading_accounts(platform: Platform) -> None:
+    """An account's history needs the scope that the account itself needs."""
+    account = platform.open_account()
+    reader = platform.client(platform.key("publication.read").token)
+    assert reader.get(f"/v1/dossiers/{account}/entries").status_code == 404

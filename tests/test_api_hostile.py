@@ -155,7 +155,7 @@ def test_a_body_of_10_megabytes_is_too_large(platform: Platform, held: Doc, unre
     """It is refused with the limit, whether its length is announced or it just keeps coming."""
     body = json.dumps({"account": held["account"], "body": "a" * 10_000_000}).encode()
     shown = problem_in(platform.http.post("/v1/publications", content=body, headers=JSON_TYPE), 413, "too_large")
-    assert shown["facts"] == {"limit": 1_048_576, "unit": "bytes"}
+    assert shown["facts"] == {"limit": 4_194_304, "unit": "bytes"}
     # Sent in parts the answer may come, and the connection end, before all is sent.
     parts = (body[at : at + 65_536] for at in range(0, len(body), 65_536))
     with contextlib.suppress(httpx.WriteError, httpx.RemoteProtocolError):

@@ -31,3 +31,15 @@ def test_every_answer_of_a_benchmark_is_right(name: str, tmp_path: Path) -> None
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 budgets met, 0 missed." in done.stdout
     assert not list(tmp_path.glob("placet-bench-*-*"))
+
+
+def test_a_wrong_answer_ends_the_run_with_1(tmp_path: Path) -> None:
+    """A verifier that finds nothing wrong with a changed entry makes its benchmark say WRONG and exit 1."""
+    code = (
+        "import sys, pathlib, bench.ledger as ledger, bench.__main__ as run; real = ledger.verify; seen = {};"
+        "ledger.verify = lambda lines, vkey: seen.setdefault(vkey, real(lines, vkey));"
+        f"sys.exit(run.run_here('ledger', 'tiny', pathlib.Path({str(tmp_path / 'lines')!r})))"
+    )
+    done = bench(tmp_path, code=code)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "WRONG: ledger: Entry 333 was changed" in done.stdout

@@ -65,7 +65,7 @@ def test_init_refuses_twice(tmp_path: Path) -> None:
     assert "/link/pll_" in shown
     assert "plk_" in shown
     before = (tmp_path / "ledger.key").read_bytes()
-    assert "already holds a platform" in one_line(placet("init", "--data", str(tmp_path), check=False), 1)
+    assert "already holds a platform" in one_line(placet("init", "--data", str(tmp_path), check=False), 2)
     assert (tmp_path / "ledger.key").read_bytes() == before
 
 

@@ -275,7 +275,7 @@ async def _live_through_everything(house: House) -> None:
     second = _ok(await house.people.add(SYSTEM_OPERATOR, "Bo", ("reviewer",)))
     key, _ = _ok(await house.people.add_key(SYSTEM_OPERATOR, "platform"))
     lead, platform = await _who(house, admin.id), await _who(house, key.id)
-    for what in ("link_issued", "passkey_added", "passkey_removed"):
+    for what in ("link_issued", "token_issued", "passkey_added", "passkey_removed"):
         _ok(await house.people.note(lead, what))
     _ok(await house.people.change_roles(SYSTEM_OPERATOR, second.id, ("auditor",)))
     _ok(await house.people.end(SYSTEM_OPERATOR, second.id))
