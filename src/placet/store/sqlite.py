@@ -130,8 +130,8 @@ class SqliteStore:
         for pragma in (
             "synchronous=FULL",
             "foreign_keys=ON",
-            "cache_size=-32000",
-            "mmap_size=268435456",
+            "cache_size=-8000",
+            "mmap_size=0",
             "busy_timeout=10000",
             "trusted_schema=OFF",
         ):
