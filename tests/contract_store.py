@@ -556,7 +556,7 @@ class GroupContract:
         group.start()
         commits = [commit(f"pub_{n}", 1 + (n % 5 == 3)) for n in range(40)]  # every fifth expects what is not there
         async with asyncio.timeout(30):
-            results = await group.write_all(commits)
+            results = await asyncio.gather(*map(group.write, commits))
         await group.stop()
         places = count()
         assert results == [Conflict(f"pub_{n}") if n % 5 == 3 else Committed(next(places)) for n in range(40)]

@@ -10,7 +10,7 @@ from placet.errors import PlacetError
 from placet.ledger.encode import canonical
 from placet.ledger.export import export_lines
 from placet.model import Entry, Finding, Item, Json
-from placet.policy import AccountFacts, Policy
+from placet.policy import AccountFacts, Policy, requote
 from placet.recorder import Recorder, header_of
 from placet.screening import screen
 from placet.service import Service, grounds_of
@@ -72,13 +72,13 @@ async def _replayed(service: Service, row: EntryRow) -> list[Difference]:
         return [Difference(where, what) for what in _what_comes_out(policy, item, body, row)]
     except PlacetError as problem:
         return [Difference(where, problem.detail)]
-    except (msgspec.MsgspecError, ValueError, TypeError, KeyError) as problem:
+    except (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError) as problem:
         return [Difference(where, f"its body is not what an entry of this kind holds: {problem}")]
 
 
 def _what_comes_out(policy: Policy, item: Item, body: _Judgement, row: EntryRow) -> Iterator[str]:
     """What differs when the rules are asked again."""
-    findings = [_with_quote(each, item) for each in body.findings]
+    findings = requote(body.findings, item)
     verdict = policy.evaluate(_whole_facts(policy, item, body.facts, row), findings, row.dossier)
     if canonical(msgspec.to_builtins(verdict)) != canonical(body.verdict):
         yield f"the verdict comes to {verdict.outcome}, recorded is {body.outcome}"
@@ -103,11 +103,6 @@ def _lay_over(facts: dict[str, Json], recorded: dict[str, Json]) -> None:
             _lay_over(facts[name], value)
         else:
             facts[name] = value
-
-
-def _with_quote(finding: Finding, item: Item) -> Finding:
-    quote = getattr(item, finding.field, "")[finding.start : finding.end]
-    return msgspec.structs.replace(finding, quote=quote)
 
 
 async def rebuild(store: Store, *, repair: bool = False, progress: Progress = lambda _, __: None) -> Outcome:

@@ -226,14 +226,6 @@ class People:
         permitted = access.permissions_of(state.grants) if state.kind == "staff" else frozenset(state.grants)
         return Principal(state.id, permitted, state.account)
 
-    async def label(self, identity: str) -> str:
-        """How to call an actor on a page of the desk: a person's name, a key's label, or the id."""
-        if identity.startswith("stf_"):
-            return (await self._names()).get(identity, identity)
-        if identity.startswith("key_"):
-            return {key.id: key.label for key in await self.keys()}.get(identity, identity)
-        return identity
-
     async def labels(self) -> dict[str, str]:
         """Every name and label, by id."""
         return await self._names() | {key.id: key.label for key in await self.keys()}

@@ -6,7 +6,6 @@ together, each caller still waits for its own durability and the disk is asked o
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
 
 from placet.errors import StoreUnavailable
 from placet.store.contract import Commit, Store, WriteResult
@@ -51,10 +50,6 @@ class GroupCommit:
     async def write(self, commit: Commit) -> WriteResult:
         """Write one commit and wait until it is durable."""
         return await self.submit(commit)
-
-    async def write_all(self, commits: Sequence[Commit]) -> list[WriteResult]:
-        """Write many and wait for all."""
-        return list(await asyncio.gather(*(self.submit(commit) for commit in commits)))
 
     async def _run(self) -> None:
         while not self._closing or self._waiting:
