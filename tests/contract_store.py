@@ -31,6 +31,7 @@ from placet.store.contract import (
     Head,
     Name,
     NameTaken,
+    NearText,
     Query,
     Remembered,
     Repeated,
@@ -256,6 +257,45 @@ class WriteContract:
         kinds = ["review", "escalate"]
         await store.write([commit(n, deadlines=tuple(deadline(n, kind) for kind in kinds)) for n in names])
         assert await store.due(NOON, 10) == [deadline(n, kind) for n in sorted(names) for kind in sorted(kinds)]
+
+    async def test_near_texts_are_found_by_any_key(self, store: Store) -> None:
+        """By each of their keys, once, the newest first, with what has become of their dossier."""
+        ids = [f"pub_near_{next(_numbers)}" for _ in range(4)]
+        base = next(_numbers) * 1_000_003 - 2**60
+        keys = [(base, base + 1, base), (base + 1, base + 2), (base + 3,), (-(2**63), 2**63 - 1, base + 2)]
+        texts = [NearText(one, "acc_1", NOON + i, keys[i], bytes([i]) * 4) for i, one in enumerate(ids)]
+        written = [replace(commit(one), near=text) for one, text in zip(ids, texts, strict=True)]
+        assert all(isinstance(result, Committed) for result in await store.write(written))
+        found = await store.near([base + 1, base + 2, base + 9], NOON, 10)
+        assert [each.dossier for each in found] == [ids[3], ids[1], ids[0]]
+        assert [(each.account, each.at, each.minima) for each in found[:1]] == [("acc_1", NOON + 3, b"\x03" * 4)]
+        assert {each.status for each in found} == {written[0].dossiers[0].status}
+        assert [each.dossier for each in await store.near([base + 1, base + 2], NOON + 2, 10)] == [ids[3]]
+        assert [each.dossier for each in await store.near([base + 1], NOON, 1)] == [ids[1]]
+        assert await store.near([], NOON, 10) == []
+
+    async def test_a_text_of_a_command_that_failed_is_not_kept(self, store: Store) -> None:
+        """What is kept of a text belongs to its command: all or nothing."""
+        one, key = f"pub_near_{next(_numbers)}", next(_numbers) * 7_919
+        text = NearText(one, "acc_1", NOON, (key,), b"")
+        wrong = replace(commit(one), expects={one: 5}, near=text)
+        assert isinstance((await store.write([wrong]))[0], Conflict)
+        assert await store.near([key], 0, 10) == []
+
+    async def test_old_texts_are_forgotten_in_parts(self, store: Store) -> None:
+        """The oldest first, so many at most, and nothing that is not old."""
+        while await store.forget_near(FOREVER, 1_000):
+            pass
+        base = next(_numbers) * 1_000_003
+        ids = [f"pub_near_{next(_numbers)}" for _ in range(5)]
+        for i, one in enumerate(ids):
+            text = NearText(one, "acc_1", NOON + i, (base, base + i + 1), b"m")
+            await store.write([replace(commit(one), near=text)])
+        assert await store.forget_near(NOON + 3, 2) == 2
+        assert await store.forget_near(NOON + 3, 9) == 1
+        assert await store.forget_near(NOON + 3, 9) == 0
+        assert [each.dossier for each in await store.near([base], 0, 10)] == [ids[4], ids[3]]
+        assert await store.near([base + 1], 0, 10) == []
 
     async def test_a_blob_may_be_sent_again(self, store: Store) -> None:
         """A content that is there already is no conflict, in the group or later; an empty one can be kept."""

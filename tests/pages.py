@@ -254,10 +254,15 @@ def item(language: str, **changes: Any) -> c.ItemPage:
                 "私加 V 信:d\u200be\u200bm\u200bo\u200b0\u200b0\u200b0",
                 "squeezed",
                 70,
+                12,
+                35,
             ),
-            c.FindingRow(2, "patterns", "community/payment", "transfer-first", "body", "转账后天寄出", "exact", 100),
-            c.FindingRow(3, "terms", "community/delay", "后天寄出", "body", "后天寄出", "folded", 90),
-            c.FindingRow(4, "terms", "community/resale", "八成新", "title", "八成新", "exact", 100),
+            c.FindingRow(
+                2, "patterns", "community/payment", "transfer-first", "body", "转账后天寄出", "exact", 100, 40, 46
+            ),
+            c.FindingRow(3, "terms", "community/delay", "后天寄出", "body", "后天寄出", "folded", 90, 42, 46),
+            c.FindingRow(4, "terms", "community/resale", "八成新", "title", "八成新", "exact", 100, 0, 3),
+            c.FindingRow(5, "external", "external/tone", "insult", "body", "", "model", 61, 0, 0, "tone", "2026-03"),
         ),
         hits=(hit(language),),
         shadow=(hit(language, rule="new-account-sale", mode="shadow", given="hold", asked="hold"),),
@@ -322,6 +327,20 @@ def queue_rows(language: str) -> tuple[c.QueueRow, ...]:
             mine=number == 2,
         )
         for number, (title, excerpt, why, due, queue) in enumerate(texts)
+    )
+
+
+def trial(language: str) -> c.TrialPage:
+    text = "请佳威信了解"
+    return c.TrialPage(
+        chrome=chrome(language, "/desk/try"),
+        text=text,
+        outcome="hold",
+        segments=(c.Segment("请"), c.Segment("佳威信", (1,)), c.Segment("了解")),
+        findings=(c.FindingRow(1, "terms", "community/solicitation", "加微信", "body", "佳威信", "sound", 65, 1, 4),),
+        hits=(hit(language),),
+        errors=(("community/link-age", "no such key: registered_at"),),
+        readings=(("words", "请|佳|威信|了解"), ("sound", "qing jia wei xin liao jie")),
     )
 
 
@@ -581,6 +600,9 @@ def _queue_pages(language: str) -> dict[str, Value]:
 def _record_pages(language: str) -> dict[str, Value]:
     blank: dict[str, Any] = {"size": 0, "entries": 0, "rows": (), "older": "", "asked": "99999"}
     return {
+        "trial": trial(language),
+        "trial_empty": c.TrialPage(chrome(language, "/desk/try"), problem="trial.empty"),
+        "trial_clean": c.TrialPage(chrome(language, "/desk/try"), text="你好", outcome="approve"),
         "ledger": ledger(language),
         "ledger_empty": ledger(language, **blank),
         "proof": proof(language),

@@ -201,7 +201,7 @@ def paths(platform: Platform) -> list[str]:
     """Every page, those about one thing with a thing that exists."""
     held = platform.http.get("/v1/publications?status=held&limit=1").json()["items"][0]["id"]
     pages = ["/", "/rules", "/api", "/me", "/desk", f"/desk/items/{held}", "/desk/accounts", "/desk/ledger"]
-    pages += [f"/desk/accounts/{platform.account}", "/desk/ledger/0", "/desk/staff", "/desk/keys", "/desk/webhooks"]
+    pages += [f"/desk/accounts/{platform.account}", "/desk/ledger/0", "/desk/try", "/desk/staff", "/desk/keys", "/desk/webhooks"]
     return [*pages, "/desk?show=overdue", "/nowhere", f"/desk/items/{held}?again=1", "/desk/staff?again=1"]
 
 
@@ -233,6 +233,23 @@ def test_disguises_show(wide: BrowserContext, desk_platform: Platform) -> None:
     page.goto(f"{base(desk_platform)}/desk/items/{held['id']}")
     expect(page.locator("main h1")).to_contain_text("U+202E")
     expect(page.locator("main mark .unseen")).to_have_text("U+200B")
+
+
+def test_a_text_is_tried_without_being_recorded(wide: BrowserContext, desk_platform: Platform) -> None:
+    """A reviewer types a text and sees the verdict, each finding with its place, and how the text is read."""
+    page = sign_in(wide, desk_platform, "reviewer", name="Tern")
+    before = desk_platform.recorded()
+    page.goto(base(desk_platform) + "/desk/try")
+    page.get_by_label("Text", exact=True).fill("Hello. Add me on Telegram today; 请加微信")
+    page.get_by_role("button", name="Try it").click()
+    expect(page.locator(".findings")).to_contain_text("characters 7 to 25")
+    expect(page.get_by_role("heading", name="Verdict")).to_be_visible()
+    expect(page.locator("mark").first).to_contain_text("Add me on Telegram")
+    expect(page.get_by_text("|请|加微信")).to_be_visible()
+    page.get_by_label("Text", exact=True).fill("   ")
+    page.get_by_role("button", name="Try it").click()
+    expect(page.get_by_role("alert")).to_contain_text("Type a text first.")
+    assert desk_platform.recorded() == before
 
 
 def test_a_link_is_spent_by_its_use_only(wide: BrowserContext, desk_platform: Platform) -> None:

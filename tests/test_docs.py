@@ -21,6 +21,7 @@ from stores import PostgresBackend
 from placet import cli
 from placet.audit import rebuild
 from placet.errors import CODES
+from placet.events import SILENT
 from placet.house import DATABASE_FILE, House, open_house
 from placet.kinds import ENTRY_KINDS
 from placet.metrics import Metrics
@@ -30,7 +31,7 @@ from placet.policy import load_pack
 from placet.procedure import account as accounts
 from placet.procedure import publication as publications
 from placet.procedure.access import KEY_SCOPES, PERMISSIONS, ROLES
-from placet.service import SILENT, Done, Principal, Submission, now
+from placet.service import Done, Principal, Submission, now
 from placet.settings import SETTINGS, load
 from placet.web.app import create_app
 

@@ -1,8 +1,11 @@
 """Packs: what loads, what is refused and why, and that a pack survives being archived as text."""
 
 import inspect
+import json
 import os
 import re
+import tomllib
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,10 +14,15 @@ from hypothesis import strategies as st
 from packs import CASES, FILES, GROUNDS, HEAD, RULES, WORDS, bend, only, problems, rule, steady, text
 
 from placet.errors import SettingsError
+from placet.model import Item
 from placet.policy import checks, pack, parse
-from placet.policy.environment import DETECTOR_LISTS, ENVIRONMENT, TEXT_FIELDS, leaves
+from placet.policy.compiled import midnight, term_lists
+from placet.policy.environment import DETECTOR_LISTS, ENVIRONMENT, TEXT_FIELDS, AccountFacts, leaves
+from placet.policy.evaluate import Policy
 from placet.policy.pack import digest_of, load_pack, read_pack_folder
+from placet.policy.parse import Lines
 from placet.policy.values import MICROS, Span, parse_share, parse_span
+from placet.screening import TermList, screen
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:
@@ -450,24 +458,170 @@ def test_unknown_list_is_refused() -> None:
     assert load_pack({**FILES, "rules.toml": RULES + rule("x", "terms('links/userinfo') || terms('rude')")}).pack
 
 
+def listed(body: str) -> dict[str, str]:
+    """The sample with another word list, whose `body` begins on line 4."""
+    return {**FILES, "lists/rude.toml": f'name = "rude"\nlabel = "rude"\ntitle = {text("Rude words")}\n{body}'}
+
+
+def test_term_with_settings_of_its_own_loads() -> None:
+    """A [[term]] says more of a term; what it leaves out is as in its list."""
+    body = """\
+languages = ["en", "zh-Hant"]
+terms = ["humbug"]
+whole_words = false
+added_by = "A. Writer"
+added = 2024-01-01
+until = 2025-01-01
+
+[[term]]
+text = "fiddlesticks"
+label = "mild"
+views = ["exact"]
+whole_words = true
+exceptions = ["oh fiddlesticks"]
+note = "Nearly harmless."
+until = 2024-06-01
+"""
+    words = load_pack(listed(body)).require().lists[0]
+    assert words.texts == ("humbug", "fiddlesticks")
+    assert (words.term[0].label, words.term[0].added, words.until) == ("mild", None, date(2025, 1, 1))
+    assert [(each.name, each.label, each.terms, each.views, each.exceptions, each.whole_words) for each in
+            term_lists([load_pack(listed(body)).require()])] == [
+        ("sample/rude", "rude", ("humbug",), TermList("x", ()).views, (), False),
+        ("sample/rude", "mild", ("fiddlesticks",), ("exact",), ("oh fiddlesticks",), True),
+    ]  # fmt: skip
+
+
+TERM = '[[term]]\ntext = "a b"\n'
+
+
 @pytest.mark.parametrize(
-    ("terms", "code"),
+    ("body", "code", "line"),
     [
-        ("[]", "empty-list"),
-        ('["a b", " "]', "blank-term"),
-        ('["a b", "a b"]', "duplicate-term"),
-        ('[" ab"]', "bad-list"),
+        ("terms = []", "empty-list", 4),
+        ("", "empty-list", 1),
+        ('terms = [\n  "a b", # " ",\n  " "]', "blank-term", 6),
+        (f'terms = ["c"]\n{TERM.replace("a b", "")}', "blank-term", 6),
+        ('terms = [\n  "a b",\n  \'c\', "a b",\n]', "duplicate-term", 6),
+        (f'terms = ["a b"]\n{TERM}', "duplicate-term", 6),
+        (f'terms = ["c", """\na{"b" * 200}"""]', "long-term", 4),
+        (f"{TERM}exceptions = ['a b',\n '{'a b ' * 51}']", "long-term", 7),
+        ('terms = [" ab"]', "bad-list", 1),
+        ('terms = ["a"]\nlanguages = ["en",\n"Chinese"]', "bad-language", 6),
+        (f'{TERM}languages = ["EN"]', "bad-language", 6),
+        ('terms = ["a"]\nviews = [\n"exact",\n"sideways"]', "unknown-view", 7),
+        (f'{TERM}views = ["sideways"]', "unknown-view", 6),
+        ('terms = ["a"]\nadded = 2024-01-02\nuntil = 2024-01-02', "bad-dates", 6),
+        (f"{TERM}added = 2024-01-02\nuntil = 2024-01-01", "bad-dates", 7),
+        ('terms = ["humbug"]\nexceptions = ["no humbug",\n"no humbag"]', "idle-exception", 6),
+        (f'terms = ["humbug"]\n{TERM}exceptions = ["no humbug"]', "idle-exception", 7),
+        ('terms = ["a", 7, "b"]', "bad-value", 4),
+        ('terms = ["a",\n "b", { c = 1 },\n "d"]', "bad-value", 5),
+        (f'terms = ["a"]\n{TERM.replace("[[term]]", "[term]")}', "bad-value", 5),
+        (f'terms = ["a"]\n{TERM}colour = "red"', "unknown-key", 7),
+        ('terms = ["a"]\n[[term]]\nlabel = "x"', "missing-key", 5),
+        ('terms = ["a",\n 1.5]', "float", 5),
     ],
 )
-def test_lists_are_checked(terms: str, code: str) -> None:
-    """Empty lists, blank terms, terms that stand twice and terms that screening cannot use are refused."""
-    found = only(bend("lists/rude.toml", '["花言巧语", "humbug"]', terms))
-    assert (found.code, found.file) == (code, "lists/rude.toml")
+def test_lists_are_checked(body: str, code: str, line: int) -> None:
+    """Each mistake in a list has its code and names its line, also inside an array of many lines."""
+    found = problems(listed(body))[0]
+    assert (found.code, found.file, found.line) == (code, "lists/rude.toml", line)
+    assert found.hint or code == "bad-list"
 
 
-def test_unknown_view_is_refused() -> None:
-    """A list names readings that screening knows."""
-    assert only(bend("lists/rude.toml", "exceptions", 'views = ["sideways"]\nexceptions')).code == "bad-list"
+@pytest.mark.parametrize("term", ["free money", "加微信"])
+def test_exception_may_hold_a_term_in_another_shape(term: str) -> None:
+    """An exception excuses what screening finds in it: other case, width and script, and letters set apart."""
+    body = f'terms = ["{term}"]\nexceptions = ["No FREE-money here", "请勿加.微信", "请勿加徵信"]'
+    left = [found.message for found in problems(listed(body))]
+    assert ["FREE" in message for message in left] == ([False, False] if term == "free money" else [True, False])
+
+
+@steady
+@given(st.lists(st.text(st.characters(codec="utf-8")), min_size=1, max_size=20), st.data())
+def test_every_term_has_its_line(terms: list[str], data: st.DataObject) -> None:
+    """However terms are quoted, commented and broken into lines, a mistake in one names the line on which it stands."""
+    written = "terms = [\n"
+    lines = []
+    for term in terms:
+        written += data.draw(st.sampled_from(["", " ", "\n", "# ] \" ' , \n", "\n\t"]))
+        lines.append(written.count("\n") + 1)
+        written += json.dumps(term, ensure_ascii=False).replace("\x7f", "\\u007f") + ","
+    assert tomllib.loads(written + "]")["terms"] == terms
+    found = Lines(written + "]")
+    assert [found.find(("terms", index)) for index in range(len(terms))] == lines
+
+
+# --- the end of a term's time --------------------------------------------------------------------------------------
+
+ENDING = """\
+terms = ["humbug", "fiddlesticks"]
+until = 2025-01-01
+
+[[term]]
+text = "balderdash"
+until = 2024-06-01
+
+[[term]]
+text = "poppycock"
+until = 2026-01-01
+"""
+
+
+def instant(day: date) -> int:
+    return midnight(day, "Asia/Shanghai")
+
+
+def test_terms_end_with_their_day_in_the_timezone_of_the_pack() -> None:
+    """A term counts until 00:00 of its last date, and never longer than its list."""
+    policy = Policy([load_pack(listed(ENDING)).require()])
+    first, last = instant(date(2024, 6, 1)), instant(date(2025, 1, 1))
+    everything = frozenset({"humbug", "fiddlesticks", "balderdash", "poppycock"})
+    assert policy.struck(first - 1) == {}
+    assert policy.struck(first) == policy.struck(last - 1) == {"sample/rude": frozenset({"balderdash"})}
+    assert policy.struck(last) == {"sample/rude": everything}
+    assert [policy.next_struck(at) for at in (0, first - 1, first, last)] == [first, first, last, None]
+
+
+def test_lexicon_of_an_instant_finds_what_counts_then() -> None:
+    """Whoever screens an act uses the terms that counted at it."""
+    policy = Policy([load_pack(listed(ENDING)).require()])
+    item = Item(body="Humbug, balderdash and poppycock")
+    days = (date(2024, 5, 31), date(2024, 6, 1), date(2025, 1, 1))
+    found = [[f.quote for f in screen(item, policy.lexicon_at(instant(day)))] for day in days]
+    assert found == [["Humbug", "balderdash", "poppycock"], ["Humbug", "poppycock"], []]
+
+
+def test_golden_cases_know_the_terms_of_their_own_day() -> None:
+    """A case is run with the terms that counted at its instant."""
+    case = """
+[[case]]
+name = "Humbug {0}"
+at = {1}
+item = {{ title = "Humbug" }}
+expect = "{2}"
+grounds = {3}
+"""
+    cases = case.format("then", "2024-12-31T23:59:59+08:00", "hold", '["sample.words"]')
+    cases += case.format("now", "2025-01-01T00:00:00+08:00", "approve", "[]")
+    files = listed(ENDING) | {"rules.toml": RULES + rule("words", "terms('rude')"), "cases/words.toml": cases}
+    assert load_pack(files).problems == ()
+
+
+def test_rules_read_the_findings_of_every_part_of_a_list() -> None:
+    """Terms with settings of their own are found under the name of their list."""
+    body = f'terms = ["humbug"]\n{TERM}label = "letters"\nviews = ["exact"]'
+    files = listed(body) | {"rules.toml": RULES + rule("words", "hits('rude').exists(h, h.label == 'letters')")}
+    policy = Policy([load_pack(files).require()])
+    item = Item(body="humbug, a b")
+    found = screen(item, policy.lexicon)
+    assert [(f.list, f.label) for f in found] == [("sample/rude", "rude"), ("sample/rude", "letters")]
+    facts = policy.facts(item, AccountFacts(), instant(date(2024, 1, 1)))
+    assert policy.evaluate(facts, found, "pub_1").outcome == "hold"
+
+
+# --- golden cases --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

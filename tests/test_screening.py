@@ -1,11 +1,24 @@
 """Screening as a whole: order, bounds, and one at a time against together."""
 
+from collections.abc import Iterator, Mapping, Sequence
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from placet.model import TEXT_FIELDS, Finding, Item
-from placet.screening import HostList, Lexicon, LexiconError, Limits, PatternSpec, TermList, screen, screen_batch
+from placet.screening import (
+    HostList,
+    Lexicon,
+    LexiconError,
+    Limits,
+    ListChange,
+    PatternSpec,
+    TermList,
+    screen,
+    screen_batch,
+)
+from placet.screening.lists import DisguiseHit
 
 LISTS = [
     TermList("a/solicitation", ("加微信", "微信", "add me", "viagra", "🔞", "C++"), exceptions=("微信支付",)),
@@ -153,3 +166,38 @@ def test_limits_must_be_positive() -> None:
 def test_an_empty_lexicon_finds_links_only() -> None:
     """Without lists there are still links to be seen."""
     assert [f.detector for f in screen(Item(title="加微信", body="http://a.com"), Lexicon.build())] == ["links"]
+
+
+class Reversed:
+    """A reading that guesses: it reads a text backwards."""
+
+    def __init__(self, term: str) -> None:
+        self.term = term
+
+    def find(self, texts: Sequence[str]) -> Iterator[DisguiseHit]:
+        for place, text in enumerate(texts):
+            for term in (self.term, self.term[::-1]):
+                at = text.find(term)
+                while at >= 0:
+                    yield DisguiseHit(place, at, at + len(term), "a/b", self.term, "shuffled", 55)
+                    at = text.find(term, at + 1)
+
+    def revised(self, changes: Mapping[str, ListChange]) -> "Reversed":
+        return Reversed(changes["a/b"].added[0])
+
+
+def test_a_guess_is_reported_where_nothing_surer_is() -> None:
+    """What a reading finds that guesses is dropped where the same term of the same list is found for sure."""
+    built = Lexicon.build([TermList("a/b", ("加微信",))])
+    lexicon = Lexicon(built.terms, built.patterns, built.links, built.contacts, built.limits, Reversed("加微信"))
+    items = [Item(body="信微加"), Item(title="加微信微加", body="信微加加微信"), Item(body="加🙂微信微加")]
+    assert [[(f.field, f.view, f.quote) for f in found] for found in screen_batch(items, lexicon)] == [
+        [("body", "shuffled", "信微加")],
+        [("title", "exact", "加微信"), ("body", "shuffled", "信微加"), ("body", "exact", "加微信")],
+        [("body", "squeezed", "加🙂微信")],
+    ]
+    revised = lexicon.revised({"a/b": ListChange(("入群",))})
+    assert [(f.view, f.quote) for f in screen(Item(body="群入加微信"), revised)] == [
+        ("shuffled", "群入"),
+        ("exact", "加微信"),
+    ]

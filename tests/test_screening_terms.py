@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from placet.model import Finding, Item
-from placet.screening import Lexicon, LexiconError, Limits, TermList, screen
+from placet.screening import HostList, Lexicon, LexiconError, Limits, TermList, screen
 
 
 def found(
@@ -26,9 +26,14 @@ def views(text: str, *terms: str) -> list[tuple[str, str]]:
         ("请加微信详谈", "加微信", "exact", "加微信"),
         ("Buy VIAGRA now", "viagra", "folded", "VIAGRA"),
         ("便宜ＶＩＡＧＲＡ便宜", "viagra", "folded", "ＶＩＡＧＲＡ"),
-        ("上門服務", "上门服务", "folded", "上門服務"),
-        ("上门服务", "上門服務", "folded", "上门服务"),
-        ("vi\u0430gra", "viagra", "folded", "vi\u0430gra"),
+        ("上門服務", "上门服务", "traditional", "上門服務"),
+        ("上门服务", "上門服務", "traditional", "上门服务"),
+        ("vi\u0430gra", "viagra", "shapes", "vi\u0430gra"),
+        ("ＶІＡＧＲＡ", "viagra", "shapes", "ＶІＡＧＲＡ"),  # the second letter is Cyrillic
+        ("🅥🅘🅐🅖🅡🅐", "viagra", "shapes", "🅥🅘🅐🅖🅡🅐"),
+        ("加٣群", "加3群", "shapes", "加٣群"),
+        ("加③群", "加3群", "folded", "加③群"),  # NFKC
+        ("臺ａ\u0430", "台aa", "shapes", "臺ａ\u0430"),
         ("加 微🙂信", "加微信", "squeezed", "加 微🙂信"),
         ("加\u200b微\u200b信", "加微信", "squeezed", "加\u200b微\u200b信"),
         ("加，微，信", "加微信", "squeezed", "加，微，信"),
@@ -114,6 +119,42 @@ def test_only_the_views_of_the_list_count() -> None:
     assert [f.view for f in found("viagra VIAGRA v.i.a.g.r.a", "viagra", views=("folded",))] == ["folded", "folded"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "seen"),
+    [
+        (("exact", "folded"), {"微信WX"}),
+        (("traditional",), {"微信WX", "微信群WX"}),
+        (("shapes",), {"微信WX", "微信W\u0425"}),
+        (("folded", "squeezed"), {"微信WX", "微.信.W.X"}),
+        (("traditional", "squeezed"), {"微信WX", "微信群WX", "微.信.W.X", "微.信.羣.W.X"}),
+    ],
+)
+def test_what_a_list_does_not_ask_for_is_not_seen_through(asked: tuple[str, ...], seen: set[str]) -> None:
+    """Traditional characters and shapes are switched on for themselves, on the squeezed reading too."""
+    texts = {"微信WX", "微信W\u0425", "微.信.W.X", "微.信.W.\u0425"}
+    groups = {"微信羣WX": "微信群WX", "微.信.羣.W.X": "微.信.羣.W.X"}
+    found_in = {text for text in texts if found(text, "微信wx", views=asked)}
+    found_in |= {name for text, name in groups.items() if found(text, "微信群wx", views=asked)}
+    assert found_in == seen
+
+
+def test_spelling_decides_the_view_where_the_list_has_several() -> None:
+    """A list that writes a term in both scripts is matched exactly in both."""
+    assert views("上門和上门", "上門", "上门") == [("exact", "上門"), ("exact", "上门")]
+
+
+def test_whole_words_can_be_switched_off() -> None:
+    """A list of parts of words says so."""
+    source = TermList("a/b", ("ass",), whole_words=False)
+    assert [f.quote for f in screen(Item(body="first class"), Lexicon.build([source]))] == ["ass"]
+
+
+def test_one_label_at_one_place_is_one_finding() -> None:
+    """Of two terms that a list gives one label, the surer reading is reported."""
+    source = TermList("a/b", ("加v信", "加 v 信"), label="contact")
+    assert [(f.view, f.label) for f in screen(Item(body="加v信"), Lexicon.build([source]))] == [("exact", "contact")]
+
+
 def test_scores_fall_with_the_view() -> None:
     """The further the reading is from the text, the lower the score."""
     scores = {f.view: f.score for f in found("viagra VIAGRA v.i.a.g.r.a", "viagra")}
@@ -126,7 +167,7 @@ def test_terms_that_fold_alike_are_one_finding() -> None:
     assert [f.label for f in found("wechat", "wechat", "WeChat")] == ["wechat"]
 
 
-@pytest.mark.parametrize("term", ["", "   ", " 加", "加\n", "\u200b", "\u0301\u200d", "\ud800", "a\U0010ffffb"])
+@pytest.mark.parametrize("term", ["", "   ", " 加", "加\n", "\u200b", "\u0301\u200d", "\ud800", "a\uffffb"])
 def test_a_term_that_cannot_work_is_refused(term: str) -> None:
     """Building names the list and the term, and says what to do."""
     with pytest.raises(LexiconError, match="a/b") as caught:
@@ -140,10 +181,24 @@ def test_an_unknown_view_is_refused() -> None:
         Lexicon.build([TermList("a/b", ("好",), views=("sqeezed",))])
 
 
-def test_two_lists_of_one_name_are_refused() -> None:
+def test_term_lists_of_one_name_are_parts_of_one_list() -> None:
+    """Each part is sought in its own way, with its own label and exceptions, and all findings bear the one name."""
+    whole = TermList("a/b", ("微信", "ass"), exceptions=("微信支付",))
+    part = TermList("a/b", ("薇信",), label="chat", views=("exact",), exceptions=("薇信任",), whole_words=False)
+    lexicon = Lexicon.build([whole, part])
+    found = screen(Item(body="微信支付，薇信任你，微.信，薇.信，class，薇信"), lexicon)
+    assert [(f.list, f.label, f.view, f.quote) for f in found] == [
+        ("a/b", "微信", "squeezed", "微.信"),
+        ("a/b", "chat", "exact", "薇信"),
+    ]
+    assert lexicon.notes == ()
+
+
+def test_a_host_list_shares_its_name_with_no_other_list() -> None:
     """Findings could not be told apart."""
-    with pytest.raises(LexiconError, match="twice"):
-        Lexicon.build([TermList("a/b", ("好",)), TermList("a/b", ("坏",))])
+    for hosts in ([HostList("a/b", ("x.example",))], [HostList("c/d", ("x.example",)), HostList("c/d", ())]):
+        with pytest.raises(LexiconError, match="twice"):
+            Lexicon.build([TermList("a/b", ("好",))], host_lists=hosts)
 
 
 letters = st.text(st.sampled_from("abA加微信🙂 .\u200b1"), min_size=1, max_size=5).filter(

@@ -6,13 +6,15 @@ from typing import Final, NamedTuple
 import msgspec
 
 from placet import kinds
+from placet.detection import READ_OFF
 from placet.errors import PlacetError
 from placet.ledger.encode import canonical
 from placet.ledger.export import export_lines
-from placet.model import Entry, Finding, Item, Json
+from placet.lists import revision_again
+from placet.model import Finding, Item, Json
 from placet.policy import AccountFacts, Policy, requote
 from placet.recorder import Recorder, header_of
-from placet.screening import screen
+from placet.screening import Lexicon, screen
 from placet.service import Service, grounds_of
 from placet.store.contract import Commit, Committed, DossierRow, EntryRow, Store
 
@@ -40,12 +42,13 @@ async def replay(service: Service, progress: Progress = lambda _, __: None) -> O
     """Derive every recorded verdict again: from the recorded facts and findings, and from the content itself."""
     checked = 0
     differences: list[Difference] = []
+    lexicons = _Lexicons(service.store)
     size = await service.store.size()
     for start in range(0, size, _BATCH):
         for row in await service.store.entries_from(start, _BATCH):
             if row.kind in _JUDGED and row.body is not None:
                 checked += 1
-                differences += await _replayed(service, row)
+                differences += await _replayed(service, lexicons, row)
         progress(min(start + _BATCH, size), size)
     return Outcome(checked, differences)
 
@@ -61,22 +64,42 @@ class _Judgement(msgspec.Struct):
     findings: list[Finding]
     facts: dict[str, Json]
     verdict: Json
+    lists: dict[str, Json] = {}
+    """Under which changes of the term lists it was screened, see lists.Revision; empty for those of the packs."""
 
 
-async def _replayed(service: Service, row: EntryRow) -> list[Difference]:
+class _Lexicons:
+    """The lexicons that judgements rest on; the last one is kept, since most have the one of their neighbour."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._last: tuple[tuple[str, bytes], Lexicon] | None = None
+
+    async def get(self, policy: Policy, lists: dict[str, Json]) -> Lexicon:
+        """The lexicon of a policy under recorded changes."""
+        if not lists:
+            return policy.lexicon
+        asked = policy.digest, canonical(lists)
+        if self._last is None or self._last[0] != asked:
+            self._last = asked, await revision_again(self._store, policy, lists)
+        return self._last[1]
+
+
+async def _replayed(service: Service, lexicons: _Lexicons, row: EntryRow) -> list[Difference]:
     where = f"{row.dossier} version {row.version} (entry {row.seq})"
     try:
         body = msgspec.json.decode(row.body or b"", type=_Judgement)
         policy = await service.shelf.get(row.basis.policy)
         item = await service.content(body.revision)
-        return [Difference(where, what) for what in _what_comes_out(policy, item, body, row)]
+        lexicon = await lexicons.get(policy, body.lists)
+        return [Difference(where, what) for what in _what_comes_out(policy, lexicon, item, body, row)]
     except PlacetError as problem:
         return [Difference(where, problem.detail)]
     except (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError) as problem:
         return [Difference(where, f"its body is not what an entry of this kind holds: {problem}")]
 
 
-def _what_comes_out(policy: Policy, item: Item, body: _Judgement, row: EntryRow) -> Iterator[str]:
+def _what_comes_out(policy: Policy, lexicon: Lexicon, item: Item, body: _Judgement, row: EntryRow) -> Iterator[str]:
     """What differs when the rules are asked again."""
     findings = requote(body.findings, item)
     verdict = policy.evaluate(_whole_facts(policy, item, body.facts, row), findings, row.dossier)
@@ -86,7 +109,7 @@ def _what_comes_out(policy: Policy, item: Item, body: _Judgement, row: EntryRow)
         yield f"outcome and grounds do not follow from the verdict, which is {verdict.outcome}"
     if (item.category, item.origin) != (body.category, body.origin):
         yield "category and origin are not those of the content"
-    if screen(item, policy.lexicon) != findings:
+    if screen(item, lexicon) != [each for each in findings if each.detector in READ_OFF]:
         yield "screening finds something else in the same content"
 
 
@@ -134,7 +157,7 @@ async def _rebuilt(store: Store, dossier: str, row: DossierRow | None, *, repair
     if kind is None:
         return [Difference(dossier, "no kind of dossier has such an id")]
     try:
-        entries = [_entry(each) async for each in _all_entries(store, dossier)]
+        entries = [kinds.entry_of(each) async for each in _all_entries(store, dossier)]
         state = kinds.fold(kind, entries)
     except (ValueError, KeyError, TypeError, msgspec.MsgspecError) as problem:
         return [Difference(dossier, f"its entries cannot be folded: {problem}")]
@@ -172,13 +195,6 @@ async def _all_entries(store: Store, dossier: str) -> AsyncIterator[EntryRow]:
         for row in rows:
             yield row
         after = rows[-1].version
-
-
-def _entry(row: EntryRow) -> Entry:
-    if row.body is None:
-        raise ValueError(f"the body of entry {row.seq} has been erased")
-    body = msgspec.json.decode(row.body)
-    return Entry(row.seq, row.id, row.at, row.dossier, row.version, row.kind, row.actor, row.basis, body)
 
 
 async def export(

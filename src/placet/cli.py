@@ -176,14 +176,19 @@ def demo(
 def screen(
     file: Annotated[str, typer.Argument(help="JSON lines, or - for standard input.")],
     pack: Annotated[list[str] | None, typer.Option("--pack", help="A rule pack to screen with (repeat).")] = None,
-    quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Processes that screen; without it, one for each core.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option("--out", help="A file for the answers, so that it can go on.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run with --out ended.")] = False,
+    summary: Annotated[Path | None, typer.Option(help="Write the summary to this file, as JSON.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress and no summary.")] = False,
 ) -> None:
     """Screen JSON lines: an item a line in, findings and verdict a line out. Nothing is recorded."""
-    from placet.screening_cli import screen_lines  # noqa: PLC0415 - it loads the wire types of the web
+    from placet.screening_cli import Options, cores, screen_file  # noqa: PLC0415 - it loads the wire types of the web
 
-    settings = _settings(packs=pack)
-    bad = screen_lines(file, settings, quiet=quiet)
-    raise typer.Exit(1 if bad else 0)
+    options = Options(file, workers or cores(), to, resume, summary, quiet)
+    raise typer.Exit(screen_file(options, _settings(packs=pack)))
 
 
 @app.command()

@@ -7,11 +7,14 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from placet.detectors.external import ExternalDetectors, Limits
 from placet.jobs import Jobs
 from placet.logs import make_log
 from placet.metrics import Metrics
 from placet.model import Micros
+from placet.near_copies import NearCopies
 from placet.people import People
+from placet.policy import Policy
 from placet.recorder import Recorder, load_signer
 from placet.service import Service, now
 from placet.settings import Settings
@@ -74,7 +77,10 @@ async def open_house(
     policy = load_policy(settings.packs)
     store = store_of(settings, serving=serving)
     metrics = Metrics()
-    service = Service(store, policy, group_most=settings.group_commit_max, clock=clock)
+    detectors = external_detectors(settings, policy, metrics, log) if serving else None
+    sources = [detectors] if detectors else []
+    near = NearCopies(store, settings.near_days) if settings.near_days else None
+    service = Service(store, policy, group_most=settings.group_commit_max, sources=sources, near=near, clock=clock)
     service.on_entries = _teller(metrics, log)
     recorder = Recorder(store, signer, head_file_of(settings), clock, scrub_rows=settings.scrub_rows)
     courier = Courier(store, settings, clock)
@@ -82,6 +88,8 @@ async def open_house(
     started = False
     await store.open()
     try:
+        if detectors:
+            await detectors.start()
         await recorder.start()
         if recorder.halted:
             log.critical("ledger_halted", reason=recorder.halted)
@@ -97,7 +105,23 @@ async def open_house(
             await jobs.stop()
         else:
             await courier.close()
+        if detectors:
+            await detectors.stop()
         await store.close()
+
+
+def external_detectors(
+    settings: Settings, policy: Policy, metrics: Metrics, log: structlog.stdlib.BoundLogger
+) -> ExternalDetectors | None:
+    """The team's own detectors; None where neither settings nor rules name one, so that nothing is spent on them."""
+    if not settings.detectors and not policy.detectors:
+        return None
+    limits = Limits(
+        call_s=settings.detector_timeout_ms / 1_000,
+        batch=settings.detector_batch_max,
+        start_s=settings.detector_start_s,
+    )
+    return ExternalDetectors(settings.detectors, policy.detectors, limits, metrics, log)
 
 
 def _teller(metrics: Metrics, log: structlog.stdlib.BoundLogger) -> Callable[[Sequence[EntryRow]], None]:

@@ -25,6 +25,8 @@ _MOST_DEADLINES: Final = 200
 _AGAIN: Final[Micros] = 60_000_000
 """Microseconds after which a deadline that could not be fired is tried again."""
 _HOUSEKEEPING_S: Final = 60.0
+_NEAR_S: Final = 1.0
+_MOST_NEAR: Final = 2_000
 _ENDPOINTS_S: Final = 2.0
 _IDLE_ROUNDS: Final = 10
 
@@ -59,10 +61,12 @@ class Jobs:
             ("deliveries", self.deliveries, poll),
             ("checkpoint", self.checkpoint, self._settings.checkpoint_ms / 1_000),
             ("housekeeping", self.housekeeping, _HOUSEKEEPING_S),
+            ("near-copies", self.near_copies, _NEAR_S),
         ]
         self._tasks = [asyncio.create_task(self._loop(*each), name=f"job-{each[0]}") for each in loops]
-        endpoints = self._loop("endpoints", self._service.refresh_endpoints, _ENDPOINTS_S, leading=False)
-        self._tasks.append(asyncio.create_task(endpoints, name="job-endpoints"))
+        for name, work in (("endpoints", self._service.refresh_endpoints), ("lists", self.lists)):
+            loop = self._loop(name, work, _ENDPOINTS_S, leading=False)
+            self._tasks.append(asyncio.create_task(loop, name=f"job-{name}"))
 
     async def stop(self) -> None:
         """End every loop, then sign what is still unsigned."""
@@ -128,6 +132,15 @@ class Jobs:
             if each.status == "dead":
                 self._log.warning("dead_letter", delivery=each.id, endpoint=each.endpoint, error=each.last_error)
         return len(settled)
+
+    async def lists(self) -> None:
+        """Take over what another process has changed in the term lists, and let terms end whose time has come."""
+        await self._service.lists.refresh(self._service.clock())
+
+    async def near_copies(self) -> int:
+        """Drop signatures that are older than the window, part by part, so that no write of others waits long."""
+        near = self._service.near
+        return 0 if near is None else await near.forget(self._service.clock(), _MOST_NEAR)
 
     async def checkpoint(self) -> None:
         """Sign a head when there is news; when idle, look at old rows now and then."""

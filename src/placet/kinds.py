@@ -6,8 +6,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from placet.model import ID_PREFIXES, Entry, Micros, Value
-from placet.procedure import access, account, policy_record, publication
-from placet.store.contract import Deadline, DossierRow
+from placet.procedure import access, account, policy_record, publication, word_list
+from placet.store.contract import Deadline, DossierRow, EntryRow
 
 
 class Listing(NamedTuple):
@@ -69,6 +69,7 @@ _KINDS: Final = (
     _kind("staff", access.Access, access, lambda s: Listing(s.status, opened_at=s.since)),
     _kind("key", access.Access, access, lambda s: Listing(s.status, account=s.account, opened_at=s.since)),
     _kind("webhook", access.Access, access, lambda s: Listing(s.status, opened_at=s.since)),
+    _kind("list", word_list.WordList, word_list, lambda s: Listing("changed", opened_at=s.since)),
     _kind("pack", policy_record.PolicyRecord, policy_record, lambda s: Listing("recorded", opened_at=s.since)),
 )
 
@@ -81,6 +82,7 @@ ENTRY_KINDS: Final[tuple[str, ...]] = (
     *account.KINDS,
     *access.KINDS,
     *policy_record.KINDS,
+    *word_list.KINDS,
 )
 """Every kind of entry that the record may hold. A kind's tag and bytes never change their meaning."""
 
@@ -127,3 +129,11 @@ def fold(kind: Kind, entries: list[Entry]) -> Any:
     for entry in entries:
         state = kind.evolve(state, entry)
     return state
+
+
+def entry_of(row: EntryRow) -> Entry:
+    """An entry as procedures read it. Raises ValueError when its body has been erased."""
+    if row.body is None:
+        raise ValueError(f"the body of entry {row.seq} has been erased")
+    body = msgspec.json.decode(row.body)
+    return Entry(row.seq, row.id, row.at, row.dossier, row.version, row.kind, row.actor, row.basis, body)

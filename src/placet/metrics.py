@@ -22,6 +22,15 @@ class Metrics:
         self.halted = Gauge("placet_ledger_halted", "1 when the signer has stopped.", registry=self.registry)
         self.waiting = Gauge("placet_queue", "Items that wait for a person.", ["queue"], registry=self.registry)
         self.overdue = Gauge("placet_queue_overdue", "Held items past their limit.", registry=self.registry)
+        self.detector_texts = Counter(
+            "placet_detector_texts", "Texts asked about.", ["detector", "result"], registry=self.registry
+        )
+        self.detector_seconds = Histogram(
+            "placet_detector_seconds", "Time of a call.", ["detector"], buckets=_SECONDS, registry=self.registry
+        )
+        self.detector_paused = Gauge(
+            "placet_detector_paused", "1 while taken out.", ["detector"], registry=self.registry
+        )
 
     def text(self) -> bytes:
         """The exposition format."""

@@ -34,6 +34,7 @@ ID_PREFIXES: Final[dict[str, str]] = {
     "webhook": "whk",
     "delivery": "dlv",
     "pack": "pak",
+    "list": "lst",
 }
 """The TypeID prefix of each kind of thing. A prefix never changes its meaning."""
 
@@ -103,6 +104,8 @@ class Finding(Value, frozen=True, omit_defaults=True):
     score: int = 100
     quote: str = ""
     """The words themselves. Left out of the record (they stand in the revision), present in replies."""
+    version: str = ""
+    """Of a detector from outside: which version of it spoke."""
 
 
 # --- what policy says --------------------------------------------------------------------------------------------

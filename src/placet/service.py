@@ -9,16 +9,18 @@ hand.
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
 from placet import kinds
 from placet.clocks import end_of
+from placet.detection import Detection, Source, Subject
 from placet.errors import StoreCorrupt
+from placet.events import deliveries
 from placet.fresh import fresh_salts, new_id
 from placet.ledger.encode import canonical, commitment
+from placet.lists import Lists, Revision
 from placet.model import (
     Basis,
     Draft,
@@ -31,13 +33,12 @@ from placet.model import (
     Value,
     Verdict,
 )
+from placet.near_copies import NearCopies
 from placet.policy import AccountFacts, Policy
 from placet.procedure import account as accounts
-from placet.procedure import policy_record
+from placet.procedure import policy_record, word_list
 from placet.procedure import publication as publications
 from placet.procedure.fold import Context
-from placet.screener import Screener
-from placet.screening import screen, screen_batch
 from placet.shelf import Shelf, archive, policy_id
 from placet.store.contract import (
     Commit,
@@ -47,6 +48,7 @@ from placet.store.contract import (
     EntryRow,
     Name,
     NameTaken,
+    NearText,
     Remembered,
     Repeated,
     Store,
@@ -94,6 +96,8 @@ class Screening(NamedTuple):
     findings: Sequence[Finding]
     facts: Mapping[str, Json]
     verdict: Verdict
+    lists: Mapping[str, Json] = {}
+    """Under which changes of the term lists it was screened, as Revision.recorded gives it."""
 
 
 class Plan(NamedTuple):
@@ -121,12 +125,6 @@ class Idempotency(NamedTuple):
     digest: bytes
 
 
-class Endpoint(NamedTuple):
-    """Where decisions are sent: a webhook endpoint's id."""
-
-    id: str
-
-
 Gather = Callable[[Any, Context], Awaitable[Plan | Refusal]]
 Reply = Callable[[Done], bytes]
 
@@ -140,6 +138,8 @@ class Service:
         policy: Policy,
         *,
         group_most: int = 512,
+        sources: Sequence[Source] = (),
+        near: NearCopies | None = None,
         clock: Callable[[], Micros] = now,
         ids: Callable[[str], str] = new_id,
         salts: Callable[[], bytes] | None = None,
@@ -147,10 +147,12 @@ class Service:
         self.store = store
         self.shelf = Shelf(store, policy)
         self.group = GroupCommit(store, group_most)
-        self._screener = Screener(policy.lexicon)
+        self.lists = Lists(store, policy)
+        self.detection = Detection(lambda: self.lists.lexicon, [*([near] if near else ()), *sources])
+        self.near = near
         self.clock = clock
         self._ends = [(name, end_of(policy, name)) for name in _CLOCKS]
-        self.endpoints: tuple[Endpoint, ...] = ()
+        self.endpoints: tuple[str, ...] = ()
         self.on_entries: Callable[[Sequence[EntryRow]], None] = lambda _: None
         """Told of every entry that became durable here: metrics and logs."""
         self.ids = ids
@@ -168,6 +170,7 @@ class Service:
         if record_policy:
             await self._record_policy()
         await self.refresh_endpoints()
+        await self.lists.refresh(self.clock())
 
     async def stop(self) -> None:
         """Write what is waiting."""
@@ -176,7 +179,7 @@ class Service:
     async def refresh_endpoints(self) -> None:
         """Read the webhook endpoints again: another process may have changed them."""
         found = await self.store.credentials("webhook")
-        self.endpoints = tuple(Endpoint(each.id) for each in found)
+        self.endpoints = tuple(each.id for each in found)
 
     async def _record_policy(self) -> None:
         packs = self.policy.packs
@@ -301,11 +304,17 @@ class Service:
             dossiers=(kinds.row(kind, after, context.now),),
             deadlines=kinds.due(kind, after),
             blobs=plan.blobs,
-            deliveries=self._deliveries(kind, rows, after, context.now),
+            deliveries=self._told(kind, rows, after, context.now),
             names=plan.names,
+            near=self._near(plan, after, context.now),
             remember=remember,
         )
         return commit, done
+
+    def _near(self, plan: Plan, state: Any, at: Micros) -> NearText | None:
+        if self.near is None or plan.screening is None:
+            return None
+        return self.near.text(plan.screening.item, state.id, state.account, at)
 
     def _entry(self, draft: Draft, version: int, context: Context, basis: Basis) -> EntryRow:
         body = canonical(draft.body)
@@ -323,35 +332,41 @@ class Service:
             commitment=commitment(salt, body),
         )
 
-    def _deliveries(self, kind: kinds.Kind, rows: Sequence[EntryRow], state: Any, at: Micros) -> tuple[Delivery, ...]:
-        """One message for each decision and endpoint, in the same transaction: never lost, never about nothing."""
+    def _told(self, kind: kinds.Kind, rows: Sequence[EntryRow], state: Any, at: Micros) -> tuple[Delivery, ...]:
         if not self.endpoints or kind.name != "publication":
             return ()
-        found = []
-        for row in rows:
-            if row.kind in SILENT:
-                continue
-            event = f"publication.{state.status}"
-            body = msgspec.json.encode(event_body(event, row, state))
-            found += [
-                Delivery(self.ids("delivery"), each.id, row.dossier, event, body, created_at=at, next_at=at)
-                for each in self.endpoints
-            ]
-        return tuple(found)
+        return tuple(deliveries(self.endpoints, rows, state, at, self.ids))
 
     # --- screening and policy ------------------------------------------------------------------------------------
 
-    def screen(self, item: Item, account: AccountFacts, dossier: str, at: Micros | None = None) -> Screening:
+    async def screen(self, item: Item, account: AccountFacts, dossier: str, at: Micros | None = None) -> Screening:
         """What screening and policy say of an item: nothing is recorded."""
-        return self._judged(item, account, dossier, screen(item, self.policy.lexicon), at or self.clock())
+        at = at or self.clock()
+        found, lists = await self._found(item, Subject(account.id, dossier, at))
+        return self._judged(item, account, dossier, found, at, lists)
+
+    async def _found(self, item: Item, subject: Subject) -> tuple[Sequence[Finding], Revision]:
+        """The findings of an item, and the revision of the lists that they are from: the same before and after."""
+        while True:
+            lists = self.lists.revision
+            found = await self.detection.find(item, subject)
+            if lists is self.lists.revision:
+                return found, lists
 
     def _judged(
-        self, item: Item, account: AccountFacts, dossier: str, findings: Sequence[Finding], at: Micros
+        self,
+        item: Item,
+        account: AccountFacts,
+        dossier: str,
+        findings: Sequence[Finding],
+        at: Micros,
+        lists: Revision,
     ) -> Screening:
         facts = self.policy.facts(item, account, at)
         verdict = self.policy.evaluate(facts, findings, dossier)
         content = _item_encoder.encode(item)
-        return Screening(content, hashlib.sha256(content).hexdigest(), item, findings, facts, verdict)
+        revision = hashlib.sha256(content).hexdigest()
+        return Screening(content, revision, item, findings, facts, verdict, lists.recorded())
 
     def _screened(self, screening: Screening) -> publications.Screened:
         verdict = screening.verdict
@@ -365,6 +380,7 @@ class Service:
                 "findings": [_without_quote(finding) for finding in screening.findings],
                 "facts": self.policy.recorded(screening.facts),
                 "verdict": msgspec.to_builtins(verdict),
+                **screening.lists,
             },
         )
 
@@ -410,6 +426,16 @@ class Service:
         self._accounts.pop(account, None)
         return done
 
+    # --- lists ---------------------------------------------------------------------------------------------------
+
+    async def change_list(
+        self, who: Principal, change: word_list.Change, once: Idempotency | None = None, reply: Reply | None = None
+    ) -> Done | Refusal:
+        """Change a term list; when this returns, the change is in force here."""
+        done = await self.carry_out(who, "list", change.id, plainly(Plan(change)), once=once, reply=reply)
+        await self.lists.refresh(self.clock())
+        return done
+
     # --- publications --------------------------------------------------------------------------------------------
 
     async def submit(
@@ -424,10 +450,14 @@ class Service:
         self, who: Principal, asks: Sequence["Submission"], onces: Sequence[Idempotency | None], reply: Reply
     ) -> list[Done | Refusal]:
         """Submit many at once: screened in one scan, written in shared transactions; each fails or succeeds alone."""
-        found = screen_batch([ask.item for ask in asks], self.policy.lexicon)
+        at = self.clock()
+        identities = [self.ids("publication") for _ in asks]
+        subjects = [Subject(ask.account, identity, at) for ask, identity in zip(asks, identities, strict=True)]
+        lists = self.lists.revision  # the batch is scanned at once, before anything else can run
+        found = await self.detection.find_many([ask.item for ask in asks], subjects)
         waiting: list[Any] = []
-        for ask, once, findings in zip(asks, onces, found, strict=True):
-            waiting.append(await self._begin(who, ask, once, findings, reply))
+        for ask, once, identity, findings in zip(asks, onces, identities, found, strict=True):
+            waiting.append(await self._begin(who, identity, ask, once, (findings, lists), reply))
         results: list[Done | Refusal] = []
         for begun, ask, once in zip(waiting, asks, onces, strict=True):
             outcome: Done | Refusal | None
@@ -440,14 +470,19 @@ class Service:
         return results
 
     async def _begin(
-        self, who: Principal, ask: "Submission", once: Idempotency | None, findings: Sequence[Finding], reply: Reply
+        self,
+        who: Principal,
+        identity: str,
+        ask: "Submission",
+        once: Idempotency | None,
+        found: tuple[Sequence[Finding], Revision],
+        reply: Reply,
     ) -> Any:
         """Decide one submission of a batch and queue its commit: (future, commit, done), or its answer at once."""
         if once is not None and (known := await self._known(who, once)) is not None:
             return known
-        identity = self.ids("publication")
         context = self.context(who)
-        plan = await self._gather_submit(who, identity, ask, findings)(None, context)
+        plan = await self._gather_submit(who, identity, ask, found)(None, context)
         if isinstance(plan, Refusal):
             return plan
         kind = kinds.KINDS["publication"]
@@ -458,7 +493,7 @@ class Service:
         return self.group.submit(commit), commit, done
 
     def _gather_submit(
-        self, who: Principal, identity: str, ask: "Submission", findings: Sequence[Finding] | None
+        self, who: Principal, identity: str, ask: "Submission", batch: tuple[Sequence[Finding], Revision] | None
     ) -> Gather:
         async def gather(_: Any, context: Context) -> Plan | Refusal:
             account = await self.account(ask.account) if who.sees(ask.account) else None
@@ -466,8 +501,9 @@ class Service:
                 return Refusal("account_not_found")
             if account.status != "active":
                 return Refusal("wrong_state", {"account": account.status})
-            found = await self._screener.screen(ask.item) if findings is None else findings
-            screening = self._judged(ask.item, facts_of(account), identity, found, context.now)
+            subject = Subject(account.id, identity, context.now)
+            found, lists = await self._found(ask.item, subject) if batch is None else batch
+            screening = self._judged(ask.item, facts_of(account), identity, found, context.now, lists)
             command = publications.Submit(
                 id=identity,
                 account=account.id,
@@ -497,7 +533,7 @@ class Service:
             account = await self.account(state.account)
             if account is None or account.status != "active":
                 return Refusal("wrong_state", {"account": "closed"})
-            screening = self.screen(item, facts_of(account), publication, context.now)
+            screening = await self.screen(item, facts_of(account), publication, context.now)
             command = publications.Revise(self._screened(screening), version)
             return Plan(command, {account.id: account.version}, _blob(screening), (), screening)
 
@@ -559,7 +595,7 @@ class Service:
         if lapsed is not None and lapsed.ground not in considered:
             failed.append(publications.FailedCheck("right", lapsed.ground, lapsed.facts))
             considered.add(lapsed.ground)
-        verdict = self.screen(item, facts, state.id, at).verdict
+        verdict = (await self.screen(item, facts, state.id, at)).verdict
         for hit in verdict.hits:
             if hit.ground not in considered and hit.given != "approve":
                 failed.append(publications.FailedCheck("rules", hit.ground, {"rule": hit.rule, "pack": hit.pack}))
@@ -620,41 +656,6 @@ class Submission(NamedTuple):
 
 SYSTEM_START: Final = Principal("system:start", frozenset())
 SYSTEM_DEADLINES: Final = Principal("system:deadlines", frozenset())
-
-SILENT: Final = frozenset({"publication.claimed", "publication.unclaimed", "publication.claim_expired"})
-"""Entries that decide nothing: no webhook tells of them."""
-
-
-def event_body(event: str, row: EntryRow, state: publications.Publication) -> dict[str, Json]:
-    """What a webhook says: who and what, never the content (Standard Webhooks: type, timestamp, data)."""
-    return {
-        "type": event,
-        "timestamp": rfc3339(row.at),
-        "data": {
-            "id": state.id,
-            "account": state.account,
-            "external_id": state.external_id,
-            "status": state.status,
-            "version": state.version,
-            "revision": state.revision,
-            "live_revision": state.live_revision,
-            "grounds": list(state.grounds),
-            "blocked_by": list(state.blocked_by),
-            "automatic": state.automatic,
-            "entry": row.id,
-        },
-    }
-
-
-def rfc3339(at: Micros) -> str:
-    """An instant as RFC 3339 in UTC, with milliseconds."""
-    seconds, micros = divmod(at, 1_000_000)
-    return f"{_second(seconds)}.{micros // 1_000:03d}Z"
-
-
-@lru_cache(maxsize=64)
-def _second(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def facts_of(account: accounts.Account) -> AccountFacts:

@@ -5,6 +5,7 @@ docs/operations.md lists every row of SETTINGS; a test holds the two equal.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +38,11 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("origin", "placet.local/ledger", "Name of the ledger in its checkpoints. Never change it once used."),
     Setting("ledger_key_file", "", "File with the signing key of the ledger. Empty: ledger.key in the data folder."),
     Setting("packs", ["community"], "Rule packs in force: names of shipped packs, or folders."),
+    Setting("detectors", [], "Detectors from outside, as import paths: yourteam.classifier:Detector."),
+    Setting("detector_timeout_ms", 500, "Milliseconds that one call of a detector may take.", 10, 60_000),
+    Setting("detector_batch_max", 32, "Most texts in one call of a detector.", 1, 1_024),
+    Setting("detector_start_s", 60, "Seconds that a detector has to load.", 1, 3_600),
+    Setting("near_days", 30, "Days for which near copies of a text are looked for; 0: not at all.", 0, 3_650),
     Setting("language", "en", "Language of pages when the reader asks for none: en, zh-Hant or zh-Hans."),
     Setting("max_body_bytes", 4_194_304, "Largest body of one request.", 1_024, 67_108_864),
     Setting("max_batch_bytes", 33_554_432, "Largest body of one batch.", 1_024, 1_073_741_824),
@@ -62,6 +68,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
 )
 
 _ROWS: Final = {row.name: row for row in SETTINGS}
+_IMPORT_PATH: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -76,6 +83,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
     ledger_key_file: str
     packs: tuple[str, ...]
+    detectors: tuple[str, ...]
+    detector_timeout_ms: int
+    detector_batch_max: int
+    detector_start_s: int
+    near_days: int
     language: str
     max_body_bytes: int
     max_batch_bytes: int
@@ -186,6 +198,10 @@ def _check_row(row: Setting, value: Any, where: str) -> None:
         raise SettingsError(f"{row.name} must be a {type(row.default).__name__}, not {value!r} (in {where}).")
     if (row.least is not None and value < row.least) or (row.most is not None and value > row.most):
         raise SettingsError(f"{row.name} must be from {row.least} to {row.most}, not {value} (in {where}).")
+    if row.name == "detectors" and (wrong := [path for path in value if not _IMPORT_PATH.fullmatch(str(path))]):
+        raise SettingsError(
+            f"detectors: {wrong[0]!r} is no import path such as yourteam.classifier:Detector (in {where})."
+        )
     if row.name == "log_level" and value not in _LOG_LEVELS:
         raise SettingsError(f"log_level must be one of {', '.join(_LOG_LEVELS)} (in {where}).")
     if row.name == "language" and value not in ("en", "zh-Hant", "zh-Hans"):

@@ -3,12 +3,13 @@
 `load_pack` reads and checks a pack, `Policy` puts packs in force together; `placet.policy.cel` is the rule language.
 """
 
-from placet.policy.environment import AccountFacts, requote, restore
-from placet.policy.evaluate import ClauseView, Denial, Explanation, Policy, say
+from placet.policy.environment import AccountFacts, detector_of, external_list, failed_list, requote, restore
+from placet.policy.evaluate import SURE, ClauseView, Denial, Explanation, Policy, say
 from placet.policy.pack import LoadResult, digest_of, load_pack, read_pack_folder
 from placet.policy.values import Case, Clock, Pack, Problem, Rule, Span
 
 __all__ = [
+    "SURE",
     "AccountFacts",
     "Case",
     "ClauseView",
@@ -21,7 +22,10 @@ __all__ = [
     "Problem",
     "Rule",
     "Span",
+    "detector_of",
     "digest_of",
+    "external_list",
+    "failed_list",
     "load_pack",
     "read_pack_folder",
     "requote",

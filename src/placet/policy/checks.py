@@ -3,20 +3,23 @@
 A check takes the draft and the pack built from it and yields problems; CHECKS lists them all.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import chain, combinations, pairwise
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from placet.model import Citation
 from placet.policy.cel import CelError, Program
 from placet.policy.compiled import compile_condition
-from placet.policy.environment import DETECTOR_LISTS
+from placet.policy.environment import DETECTOR_LISTS, detector_of
 from placet.policy.evaluate import Policy
 from placet.policy.parse import Draft, Path
-from placet.policy.values import Pack, Problem, parse_share, parse_span
+from placet.policy.values import Pack, Problem, Term, WordList, parse_share, parse_span
 from placet.screening import LexiconError
+from placet.screening.fold import fold, squeeze
+from placet.screening.lists import DISGUISES, VIEWS
 
 
 def _repeated(ids: Iterable[str]) -> Iterator[tuple[int, str]]:
@@ -57,6 +60,16 @@ def check_rules_exist(draft: Draft, pack: Pack) -> Iterator[Problem]:
     """A pack without rules would approve everything, and look as if it had looked."""
     if not pack.rules:
         yield draft.problem("empty-rules", "rules.toml", (), "The pack has no rules.", "Write at least one [[rule]].")
+
+
+_RESERVED: Final = frozenset(name.split("/")[0] for name in DETECTOR_LISTS) | {"external"}
+
+
+def check_pack_id(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """A pack's id is no name under which something else than a pack's list is found."""
+    if pack.id in _RESERVED:
+        message = f"The id {pack.id!r} is taken: findings that are no pack's bear it."
+        yield draft.problem("reserved-id", "pack.toml", ("id",), message, "Choose another id.")
 
 
 def check_timezone(draft: Draft, pack: Pack) -> Iterator[Problem]:
@@ -207,16 +220,122 @@ def check_modes(draft: Draft, pack: Pack) -> Iterator[Problem]:
             yield draft.problem("bad-share", "rules.toml", ("rule", index, "share"), message, hint)
 
 
-def check_lists(draft: Draft, pack: Pack) -> Iterator[Problem]:
-    """A list has terms, and none of them is blank or stands twice."""
-    for file, words in zip(draft.names("lists"), pack.lists, strict=True):
-        if not words.terms:
+MAX_TERM_CHARS: Final = 200
+"""A term is a word or a phrase; what is longer is hardly ever written twice in the same way."""
+
+
+def _lists(draft: Draft, pack: Pack) -> Iterator[tuple[str, WordList]]:
+    """Give every word list with its file."""
+    yield from zip(draft.names("lists"), pack.lists, strict=True)
+
+
+def _term_path(words: WordList, index: int) -> Path:
+    """Give the place of one of the texts of a list, which come from `terms` first and then from [[term]]."""
+    plain = len(words.terms)
+    return ("terms", index) if index < plain else ("term", index - plain, "text")
+
+
+def check_terms(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """A list has terms; none of them is blank or stands twice."""
+    for file, words in _lists(draft, pack):
+        texts = words.texts
+        if not texts:
             yield draft.problem("empty-list", file, ("terms",), f"The list {words.name!r} is empty.", "Write terms.")
-        for term in words.terms:
-            if not term.strip():
-                yield draft.problem("blank-term", file, ("terms",), "A term is blank.", "Remove it.")
-        for _, term in _repeated(words.terms):
-            yield draft.problem("duplicate-term", file, ("terms",), f"The term {term!r} stands twice.", "Remove one.")
+        for index, text in enumerate(texts):
+            if not text or text.isspace():
+                yield draft.problem("blank-term", file, _term_path(words, index), "A term is blank.", "Remove it.")
+        if len(set(texts)) < len(texts):
+            for index, text in _repeated(texts):
+                message = f"The term {text!r} stands twice."
+                yield draft.problem("duplicate-term", file, _term_path(words, index), message, "Remove one.")
+
+
+def check_lengths(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """Terms and exceptions are words and phrases, not texts."""
+    for file, words in _lists(draft, pack):
+        terms = ((_term_path(words, index), text) for index, text in enumerate(words.texts))
+        for path, text in chain(terms, *(_exceptions(*entry) for entry in _entries(words))):
+            if len(text) > MAX_TERM_CHARS:
+                message = f"A term or exception of {len(text)} characters is longer than {MAX_TERM_CHARS}."
+                hint = "Write the shortest phrase that gives it away, or a rule with a pattern."
+                yield draft.problem("long-term", file, path, message, hint)
+
+
+def _exceptions(path: Path, entry: WordList | Term) -> Iterator[tuple[Path, str]]:
+    """Give the exceptions of a list or of one of its terms, with their places."""
+    yield from (((*path, "exceptions", index), text) for index, text in enumerate(entry.exceptions))
+
+
+def _entries(words: WordList) -> Iterator[tuple[Path, WordList | Term]]:
+    """Give the list and each of its [[term]] tables, with their places."""
+    yield (), words
+    yield from ((("term", index), term) for index, term in enumerate(words.term))
+
+
+_TAG: Final = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
+"""Language, script and region of BCP 47, in the case that it recommends; extensions say nothing about words."""
+
+
+def check_languages(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """The languages of terms are written as everywhere, so that they can be compared."""
+    for file, words in _lists(draft, pack):
+        for path, entry in _entries(words):
+            for index, tag in enumerate(entry.languages):
+                if not _TAG.fullmatch(tag):
+                    hint = 'Write a BCP 47 tag: "zh", "zh-Hant", "en-GB".'
+                    place = (*path, "languages", index)
+                    yield draft.problem("bad-language", file, place, f"{tag!r} is no language.", hint)
+
+
+def check_views(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """A list names readings that screening knows: a misspelt one would silently look at less."""
+    for file, words in _lists(draft, pack):
+        for path, entry in _entries(words):
+            for index, view in enumerate(entry.views):
+                if view not in VIEWS:
+                    hint = f"Readings: {', '.join(VIEWS)}."
+                    place = (*path, "views", index)
+                    yield draft.problem("unknown-view", file, place, f"There is no reading {view!r}.", hint)
+
+
+def check_term_dates(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """What ends does so after it began."""
+    for file, words in _lists(draft, pack):
+        for path, entry in _entries(words):
+            if entry.added and entry.until and entry.until <= entry.added:
+                message = f"It ends on {entry.until}, yet was added on {entry.added}, so that it never counts."
+                hint = "`until` is the first day on which it no longer counts; correct one of the dates."
+                yield draft.problem("bad-dates", file, (*path, "until"), message, hint)
+
+
+def check_exceptions(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """An exception holds a term that it can excuse, or it was misspelt.
+
+    Where a list asks for readings that guess, it may be meant for a guess: for words that merely sound like a term.
+    """
+    for file, words in _lists(draft, pack):
+        for path, entry in _entries(words):
+            if DISGUISES.isdisjoint(entry.views or words.views):
+                texts = words.texts if isinstance(entry, WordList) else (entry.text,)
+                for place, phrase in _idle(list(_exceptions(path, entry)), texts):
+                    message = f"The exception {phrase!r} holds no term that it could excuse."
+                    yield draft.problem("idle-exception", file, place, message, "Correct its spelling, or remove it.")
+
+
+def _idle(exceptions: Sequence[tuple[Path, str]], texts: Sequence[str]) -> Iterator[tuple[Path, str]]:
+    """Give the exceptions in which no text stands, folded or squeezed; to squeeze very many is put off while it can."""
+    if exceptions:
+        folded = set(fold("\n".join(texts)).split("\n"))
+        exceptions = [(path, phrase) for path, phrase in exceptions if folded.isdisjoint(_parts(fold(phrase)))]
+    if exceptions:
+        squeezed = {squeeze(text) for text in texts}
+        yield from ((path, phrase) for path, phrase in exceptions if squeezed.isdisjoint(_parts(squeeze(phrase))))
+
+
+def _parts(phrase: str) -> Iterator[str]:
+    """Give every part of an exception that is as short as a term may be."""
+    phrase = phrase[:MAX_TERM_CHARS]  # a longer one is a mistake of its own
+    return (phrase[start:end] for start, end in combinations(range(len(phrase) + 1), 2))
 
 
 def _conditions(pack: Pack) -> Iterator[tuple[str, Path, str]]:
@@ -251,7 +370,7 @@ def check_list_names(draft: Draft, pack: Pack) -> Iterator[Problem]:
     own = {words.name for words in pack.lists}
     for file, path, program in _programs(pack):
         for name in sorted(program.lists):
-            if name not in own and name not in DETECTOR_LISTS:
+            if name not in own and name not in DETECTOR_LISTS and not detector_of(name):
                 hint = f"Lists of this pack: {', '.join(sorted(own)) or 'none'}."
                 yield draft.problem("unknown-list", file, path, f"There is no list {name!r}.", hint)
 
@@ -281,6 +400,7 @@ STAGES: Final = (
     (
         check_duplicate_ids,
         check_rules_exist,
+        check_pack_id,
         check_timezone,
         check_dates,
         check_versions,
@@ -291,7 +411,12 @@ STAGES: Final = (
         check_rights,
         check_in_force,
         check_modes,
-        check_lists,
+        check_terms,
+        check_lengths,
+        check_languages,
+        check_views,
+        check_term_dates,
+        check_exceptions,
         check_conditions,
         check_list_names,
     ),

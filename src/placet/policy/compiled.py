@@ -6,10 +6,12 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
+
 from placet.model import RESTRICTIVENESS, Ground, Micros, Outcome
 from placet.policy.cel import BOOL, Program, TextHits, compile_rule
-from placet.policy.environment import ENVIRONMENT, TEXT_FIELDS
-from placet.policy.values import EPOCH, Pack, Rule
+from placet.policy.environment import ENVIRONMENT, TEXT_FIELDS, detector_of
+from placet.policy.values import EPOCH, Pack, Rule, WordList
 from placet.screening import PatternSpec, TermList
 
 Run = Callable[[Mapping[str, Any], TextHits], Any]
@@ -21,13 +23,18 @@ MAX_DOUBT: Final = RESTRICTIVENESS["hold"]
 """What a rule may come to where a person should look first."""
 
 
+_DEFAULT_VIEWS: Final = TermList("", ()).views
+"""Those that screening takes where a list says nothing."""
+
+
 class Compiled(NamedTuple):
     """A rule ready to run."""
 
     rule: Rule
     program: Program
     given: Outcome
-    """What it comes to, unless it rests on a guess: refuse and return need a ground that is automatic."""
+    """What it comes to, unless it rests on a guess: refuse and return need a ground that is automatic, and no detector
+    from outside."""
     starts: Micros
     ends: Micros | None
 
@@ -87,11 +94,13 @@ def compile_pack(pack: Pack) -> PackRules:
 
 def _compile(pack: Pack, rule: Rule, grounds: Mapping[str, Ground]) -> Compiled:
     given: Outcome = rule.then
-    if RESTRICTIVENESS[given] > MAX_DOUBT and not grounds[rule.ground].automatic:
+    program = compile_condition(rule.when)
+    by_machine = any(detector_of(name) for name in program.lists)
+    if RESTRICTIVENESS[given] > MAX_DOUBT and (by_machine or not grounds[rule.ground].automatic):
         given = "hold"
     zone = pack.head.timezone
     ends = midnight(rule.until, zone) if rule.until else None
-    return Compiled(rule, compile_condition(rule.when), given, midnight(rule.since, zone), ends)
+    return Compiled(rule, program, given, midnight(rule.since, zone), ends)
 
 
 def timelines(packs: Iterable[PackRules]) -> dict[str, Timeline]:
@@ -121,15 +130,56 @@ def _in_force(start: Micros, packs: tuple[PackRules, ...]) -> tuple[Group, ...]:
 
 
 def term_lists(packs: Iterable[Pack]) -> list[TermList]:
-    """Give the lists of every pack, each named after its pack."""
-    found = []
+    """Give the lists of every pack, each named after its pack.
+
+    Terms that are to be sought in another way than their list form further term lists of the same name.
+    """
+    return [made for pack in packs for words in pack.lists for made in _parts_of(f"{pack.id}/{words.name}", words)]
+
+
+def _parts_of(name: str, words: WordList) -> Iterator[TermList]:
+    """Give the term lists that one list comes to: its plain terms, and those of each setting of their own."""
+    whole = TermList(name, (), words.label, words.views or _DEFAULT_VIEWS, words.exceptions, words.whole_words)
+    groups: dict[TermList, list[str]] = {whole: list(words.terms)}  # first, since terms that come are added to it
+    for term in words.term:
+        own = TermList(
+            name,
+            (),
+            term.label or whole.label,
+            term.views or whole.views,
+            (*whole.exceptions, *term.exceptions),
+            whole.whole_words if term.whole_words is None else term.whole_words,
+        )
+        groups.setdefault(own, []).append(term.text)
+    return (replace(group, terms=tuple(terms)) for group, terms in groups.items())
+
+
+class Lapse(NamedTuple):
+    """Terms of one list that no longer count from an instant on."""
+
+    at: Micros
+    list: str
+    terms: frozenset[str]
+
+
+def lapses(packs: Iterable[Pack]) -> tuple[Lapse, ...]:
+    """Give every end of a term's time, in order: its own end or that of its list, whichever comes first."""
+    found: dict[tuple[Micros, str], set[str]] = {}
     for pack in packs:
         for words in pack.lists:
-            views = {"views": words.views} if words.views else {}
-            found.append(
-                TermList(f"{pack.id}/{words.name}", words.terms, words.label, exceptions=words.exceptions, **views)
-            )
-    return found
+            for text, until in _ends(words):
+                at = midnight(until, pack.head.timezone)
+                found.setdefault((at, f"{pack.id}/{words.name}"), set()).add(text)
+    return tuple(Lapse(at, name, frozenset(terms)) for (at, name), terms in sorted(found.items()))
+
+
+def _ends(words: WordList) -> Iterator[tuple[str, date]]:
+    """Give the terms that end, with the first day on which they do not count."""
+    if words.until is not None:
+        yield from ((text, words.until) for text in words.terms)
+    for term in words.term:
+        if ends := [until for until in (term.until, words.until) if until is not None]:
+            yield term.text, min(ends)
 
 
 def hoist(packs: Iterable[PackRules]) -> tuple[list[PatternSpec], Labels]:

@@ -3,6 +3,7 @@
 To add a fact: declare its type in VARIABLES and give its value in `gather`. Nothing else knows their names.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -43,9 +44,42 @@ TEXT_FIELDS: Final[Mapping[str, str | None]] = {"item.title": "title", "item.bod
 ENVIRONMENT: Final = Environment(VARIABLES, frozenset(TEXT_FIELDS))
 
 DETECTOR_LISTS: Final = frozenset(
-    ["limits", "links", "links/ip-host", "links/mismatch", "links/punycode", "links/shortener", "links/userinfo"]
+    [
+        *("near/copies", "near/accounts", "near/refused"),
+        "limits",
+        "links",
+        "links/ip-host",
+        "links/mismatch",
+        "links/punycode",
+        "links/shortener",
+        "links/userinfo",
+    ]
 )
 """What screening finds without a list of the pack; rules ask for it by these names."""
+
+_EXTERNAL: Final = re.compile(r"external/([a-z0-9][a-z0-9-]{0,39})(?:/failed)?")
+"""What a detector from outside sees, and that it failed. A pack may ask for one that is not there: see detectors/."""
+
+
+def external_list(detector: str) -> str:
+    """Name the list under which a detector from outside reports what it sees."""
+    return f"external/{detector}"
+
+
+def failed_list(detector: str) -> str:
+    """Name the list under which it is reported that a detector from outside failed."""
+    return f"external/{detector}/failed"
+
+
+def detector_of(name: str) -> str:
+    """Name the detector from outside that such a list is of; empty for any other list."""
+    match = _EXTERNAL.fullmatch(name)
+    return match[1] if match else ""
+
+
+def is_shared(name: str) -> bool:
+    """Whether a list is none of a pack's own, so that every pack may ask for it."""
+    return name in DETECTOR_LISTS or name.startswith("external/")
 
 
 class AccountFacts(Value, frozen=True):
@@ -159,7 +193,7 @@ class Seen:
         self._labels = labels
 
     def _findings(self, name: str) -> Sequence[Finding]:
-        return self._index.lists.get(name if name in DETECTOR_LISTS else f"{self._pack}/{name}", ())
+        return self._index.lists.get(name if is_shared(name) else f"{self._pack}/{name}", ())
 
     def terms(self, name: str) -> bool:
         """Whether anything of that list was found."""

@@ -38,12 +38,24 @@ from placet.policy.compiled import (
     compile_pack,
     covers,
     hoist,
+    lapses,
     term_lists,
     timelines,
 )
-from placet.policy.environment import AccountFacts, FindingIndex, Seen, by_table, gather, leaves, pick
-from placet.policy.values import AccountClass, Case, Category, Clock, Evidence, InstrumentVersion, Pack, Right, Rule
-from placet.screening import Lexicon, screen
+from placet.policy.environment import AccountFacts, FindingIndex, Seen, by_table, detector_of, gather, leaves, pick
+from placet.policy.values import (
+    AccountClass,
+    Case,
+    CaseExternal,
+    Category,
+    Clock,
+    Evidence,
+    InstrumentVersion,
+    Pack,
+    Right,
+    Rule,
+)
+from placet.screening import Lexicon, ListChange, screen
 
 Action = Literal["publish", "repost"]
 
@@ -176,8 +188,31 @@ class Policy:
         programs = [program for pack in compiled.values() for _, program in pack.programs()]
         self.reads: Final = leaves(path for program in programs for path in program.reads) | {"act.at"}
         self._kept: Final = by_table(self.reads)
+        self.detectors: Final = frozenset(detector_of(name) for program in programs for name in program.lists) - {""}
+        """The detectors from outside that the rules ask for, by name."""
         specs, self._labels = hoist(compiled.values())
         self.lexicon: Final = Lexicon.build(term_lists(self.packs), specs)
+        """Every term of every list, also those whose time is over: see `struck` and `lexicon_at`."""
+        self._lapses: Final = lapses(self.packs)
+
+    def struck(self, at: Micros) -> dict[str, frozenset[str]]:
+        """The terms that no longer count at that instant, by list."""
+        struck: dict[str, frozenset[str]] = {}
+        for lapse in self._lapses:
+            if lapse.at <= at:
+                struck[lapse.list] = struck.get(lapse.list, frozenset()) | lapse.terms
+        return struck
+
+    def next_struck(self, at: Micros) -> Micros | None:
+        """The next instant after this one at which `struck` changes; None when it never does."""
+        return next((lapse.at for lapse in self._lapses if lapse.at > at), None)
+
+    def lexicon_at(self, at: Micros) -> Lexicon:
+        """The lexicon of the terms that count at that instant; it takes milliseconds where some do not."""
+        struck = self.struck(at)
+        if not struck:
+            return self.lexicon
+        return self.lexicon.revised({name: ListChange(removed=terms) for name, terms in struck.items()})
 
     def facts(self, item: Item, account: AccountFacts, at: Micros) -> dict[str, Json]:
         """Every fact that a rule may read, for an act at that instant."""
@@ -250,13 +285,19 @@ class Policy:
         who = case.account
         account = AccountFacts("acc_case", who.account_class, who.rights, who.agreement, who.territory)
         facts = self.facts(case.item, account, case.instant)
-        verdict = self.evaluate(facts, screen(case.item, self.lexicon), "pub_case")
+        findings = screen(case.item, self.lexicon_at(case.instant)) + [_external(each) for each in case.external]
+        verdict = self.evaluate(facts, findings, "pub_case")
         given = sorted({hit.ground for hit in verdict.hits if hit.given != "approve"})
         if verdict.errors:
             return f"the rule {verdict.errors[0].rule} failed: {verdict.errors[0].error}."
         if (verdict.outcome, given) == (case.expect, sorted(case.grounds)):
             return ""
         return f"expected {case.expect} {sorted(case.grounds)}, came to {verdict.outcome} {given}."
+
+
+def _external(taken: CaseExternal) -> Finding:
+    """What a case takes a detector from outside to have reported, as it would be reported."""
+    return Finding("external", taken.list, taken.label, "body", 0, 0, "model", min(taken.score, SURE - 1))
 
 
 def say(text: Text, language: str) -> str:

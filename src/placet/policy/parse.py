@@ -7,6 +7,7 @@ answers with the nearest table above.
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Final, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -23,6 +24,7 @@ from placet.policy.values import (
     Problem,
     Right,
     Rule,
+    Term,
     WordList,
 )
 
@@ -47,7 +49,7 @@ _TABLES: Final[dict[str, dict[str, type[msgspec.Struct]]]] = {
     "grounds.toml": {"ground": Ground},
     "rules.toml": {"rule": Rule},
     "cases": {"case": Case},
-    "lists": {},
+    "lists": {"term": Term},
 }
 """The arrays of tables that each file may hold, by the struct of one table."""
 
@@ -71,11 +73,13 @@ class Lines:
     """Line numbers of the tables and keys of one TOML text."""
 
     def __init__(self, text: str) -> None:
+        self._text = text
         self._at: dict[Path, int] = {}
+        self._elements: dict[Path, list[int]] = {}
         counts: dict[Path, int] = {}
         table: Path = ()
         quote = ""
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):
             if not quote and (header := _HEADER.match(line)):
                 table = _table_path(header[2].split("."), array=header[1] == "[[", counts=counts)
                 self._at.setdefault(table, number)
@@ -87,8 +91,17 @@ class Lines:
     def find(self, path: Path) -> int:
         """Give the line of the value, else of the nearest table that holds it; 1 at least."""
         while path not in self._at and path:
+            if path[:-1] in self._at and isinstance(path[-1], int):
+                return self._element(path[:-1], path[-1])
             path = path[:-1]
         return self._at.get(path, 1)
+
+    def _element(self, path: Path, index: int) -> int:
+        """Give the line of one element of an array, which may stand on many lines."""
+        if path not in self._elements:
+            self._elements[path] = list(_element_lines(self._text, self._at[path]))
+        lines = self._elements[path]
+        return lines[index] if index < len(lines) else self._at[path]
 
 
 def _table_path(names: list[str], *, array: bool, counts: dict[Path, int]) -> Path:
@@ -103,6 +116,31 @@ def _table_path(names: list[str], *, array: bool, counts: dict[Path, int]) -> Pa
         counts[path] = counts.get(path, 0) + 1
         path = (*path, counts[path] - 1)
     return path
+
+
+_TOKEN: Final = re.compile(
+    r'''"""(?:[^"\\]|\\.|"{1,2}(?!"))*+"""|"(?:[^"\\\n]|\\.)*+"|'{3}.*?'{3}|'[^'\n]*+'|#[^\n]*+|[^\s"'#]''', re.DOTALL
+)
+"""What may stand in an array: strings, comments, and every other character by itself."""
+
+
+def _element_lines(text: str, line: int) -> Iterator[int]:
+    """Give the lines on which the elements of an array begin; its key stands on `line`."""
+    before = sum(len(each) + 1 for each in text.split("\n", line - 1)[: line - 1])
+    seen = text.find("[", text.find("=", before)) + 1
+    depth, awaited = 1, True
+    for match in _TOKEN.finditer(text, seen):
+        piece = match[0]
+        line += text.count("\n", seen, match.start())
+        seen = match.start()
+        if piece[0] == "#":
+            continue
+        depth += (piece in ("[", "{")) - (piece in ("]", "}"))
+        if depth == 0:
+            return
+        if awaited:
+            yield line
+        awaited = depth == 1 and piece == ","
 
 
 def _still_open(line: str, quote: str) -> str:
@@ -187,22 +225,24 @@ def check_toml(draft: Draft) -> Iterator[Problem]:
 def check_floats(draft: Draft) -> Iterator[Problem]:
     """No floats: the record holds none, and a share is written "5%"."""
     for name, data in draft.data.items():
-        for path, value in _leaves(data, ()):
-            if isinstance(value, Float):
-                hint = 'Write a whole number, or a string such as "0.5%".'
-                yield draft.problem("float", name, path, f"{value.source} is a floating-point number.", hint)
+        for path, value in _floats(data, ()):
+            hint = 'Write a whole number, or a string such as "0.5%".'
+            yield draft.problem("float", name, path, f"{value.source} is a floating-point number.", hint)
 
 
-def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """Walk the values that are neither table nor array."""
-    if isinstance(value, dict):
-        for key, part in value.items():
-            yield from _leaves(part, (*path, key))
-    elif isinstance(value, list):
-        for index, part in enumerate(value):
-            yield from _leaves(part, (*path, index))
-    else:
+def _floats(value: Any, path: Path) -> Iterator[tuple[Path, Float]]:
+    """Walk the floats. An array of strings, which may be very long, is passed over in one step."""
+    if isinstance(value, Float):
         yield path, value
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _floats(part, (*path, key))
+    elif isinstance(value, list) and not _STRINGS.issuperset(map(type, value)):
+        for index, part in enumerate(value):
+            yield from _floats(part, (*path, index))
+
+
+_STRINGS: Final = frozenset({str})
 
 
 # --- shapes --------------------------------------------------------------------------------------------------------
@@ -238,11 +278,12 @@ def _walk(node: Node) -> Iterator[Node]:
             for name, (_, inner) in _fields(kind).items():
                 if name in node.value:
                     yield from _walk(Node((*node.path, name), node.value[name], inner))
-    elif get_origin(kind) is tuple and isinstance(node.value, list):
+    elif get_origin(kind) is tuple and get_args(kind)[0] is not str and isinstance(node.value, list):
         for index, part in enumerate(node.value):
             yield from _walk(Node((*node.path, index), part, get_args(kind)[0]))
 
 
+@cache
 def _fields(struct: type[msgspec.Struct]) -> dict[str, tuple[bool, Any]]:
     """Give each key that the struct takes: whether it must be there, and its type."""
     types = get_type_hints(struct)

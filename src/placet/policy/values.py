@@ -181,18 +181,50 @@ def parse_share(text: str) -> int | None:
     return int(match[1]) * 10_000 + int((match[2] or "").ljust(4, "0")) or None
 
 
+class Term(Value, frozen=True):
+    """A term of which more is to be said. What it leaves out is as its list has it."""
+
+    text: str
+    label: str = ""
+    languages: tuple[str, ...] = ()
+    views: tuple[str, ...] = ()
+    whole_words: bool | None = None
+    exceptions: tuple[str, ...] = ()
+    """Longer phrases in which this term is innocent, besides those of the list."""
+    note: str = ""
+    added_by: str = ""
+    added: date | None = None
+    until: date | None = None
+    """The first day on which the term no longer counts."""
+
+
 class WordList(Value, frozen=True):
     """A list of terms that rules ask for by name."""
 
     name: Id
     label: str
     title: Text
-    terms: tuple[str, ...]
+    terms: tuple[str, ...] = ()
+    term: tuple[Term, ...] = ()
+    """Further terms, which need more said of them."""
     exceptions: tuple[str, ...] = ()
-    """Longer words in which a term is innocent."""
+    """Longer phrases in which a term is innocent."""
+    languages: tuple[str, ...] = ()
+    """What the terms are written in, as BCP 47 tags ("zh-Hant"), for people; nothing follows from it for screening."""
     views: tuple[str, ...] = ()
     """The readings on which the terms are sought; empty for those that screening takes by default."""
+    whole_words: bool = True
+    """Whether a term of a script with spaces must be a word of its own."""
     note: str = ""
+    added_by: str = ""
+    added: date | None = None
+    until: date | None = None
+    """The first day on which the list no longer counts."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every term of the list, plain ones first."""
+        return (*self.terms, *(term.text for term in self.term))
 
 
 class CaseAccount(Value, frozen=True):
@@ -204,6 +236,14 @@ class CaseAccount(Value, frozen=True):
     territory: str = ""
 
 
+class CaseExternal(Value, frozen=True):
+    """What a golden case takes a detector from outside to have reported, since none runs when a pack is loaded."""
+
+    list: Annotated[str, Meta(pattern=r"^external/[a-z0-9][a-z0-9-]{0,39}(/failed)?$")]
+    label: str
+    score: Annotated[int, Meta(ge=0, le=100)] = 0
+
+
 class Case(Value, frozen=True):
     """A golden case: an item by an account at an instant, and what must come of it."""
 
@@ -212,6 +252,7 @@ class Case(Value, frozen=True):
     expect: Outcome
     item: Item = Item()
     account: CaseAccount = CaseAccount()
+    external: tuple[CaseExternal, ...] = ()
     grounds: tuple[str, ...] = ()
     """The grounds of the live rules that must fire, in any order, and no others."""
 

@@ -25,6 +25,7 @@ PERMISSIONS: Final[tuple[str, ...]] = (
     "policy.read",
     "policy.edit",
     "policy.approve",
+    "list.edit",
     "staff.manage",
     "key.manage",
     "webhook.manage",
@@ -35,8 +36,8 @@ _REVIEWS: Final = _READS | {"screen", "publication.submit", "publication.claim",
 
 ROLES: Final[dict[str, frozenset[str]]] = {
     "reviewer": _REVIEWS,
-    "lead": _REVIEWS | {"publication.decide_escalated", "publication.take_down", "publication.release"},
-    "policy_editor": _READS | {"screen", "policy.edit"},
+    "lead": _REVIEWS | {"publication.decide_escalated", "publication.take_down", "publication.release", "list.edit"},
+    "policy_editor": _READS | {"screen", "policy.edit", "list.edit"},
     "policy_approver": _READS | {"screen", "policy.approve"},
     "auditor": _READS,
     "admin": _READS | {"screen", "publication.submit", "account.write", "staff.manage", "key.manage", "webhook.manage"},
@@ -52,6 +53,7 @@ KEY_SCOPES: Final[tuple[str, ...]] = (
     "account.write",
     "ledger.read",
     "policy.read",
+    "list.edit",
 )
 """What a program's key may be given: never a decision, which is a person's."""
 

@@ -6,31 +6,41 @@ used once, to build the tables (about a quarter of a second and 9 MB, at first u
 
 *Folded* maps each character to one character: compatibility forms (NFKC where it gives one character, Unicode annex
 15), case (full case folding where it gives one character, Unicode section 3.13), digits of other scripts, traditional
-to simplified Chinese (OpenCC `t2s`, single characters), and letters of other scripts that are drawn like Latin ones (a
-subset of Unicode technical standard 39, confusables). Folding twice is folding once.
+to simplified Chinese (OpenCC `t2s`, single characters), and letters of other scripts that are drawn like Latin ones
+(Unicode technical standard 39, confusables). Folding twice is folding once. `differences` says which of these two
+texts that fold alike need in order to be read alike.
 
 *Squeezed* folds, takes the accents off, leaves out everything that is not a letter or a digit (white space,
 punctuation, symbols, emoji, combining marks, controls, default-ignorable characters) and writes a run of one repeated
 character once. It is a function of the folded reading: texts that fold alike squeeze alike.
 """
 
+import codecs
 import unicodedata
 from bisect import bisect_right
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from opencc import OpenCC
 
+from placet.screening.lists import ViewName
+
 Codes = NDArray[np.uint32]
 
-BARRIER: Final = "\U0010ffff"
+BARRIER: Final = "\uffff"
 """Stands between joined texts. A noncharacter; in submitted text it is read as U+FFFD, so that it cannot be forged."""
 REPLACEMENT: Final = "\ufffd"
+BREAK: Final = f"\n{BARRIER}\n"
+"""Stands around and between texts that are searched together: at its ends a line begins and ends, as a text does."""
 
 _SIZE: Final = 0x110000
-_CODE: Final = np.dtype("<u4")
+_CODE: Final = np.dtype(np.uint32)
+_EMPTY: Final = np.empty(0, _CODE)
+_frombuffer: Final = np.frombuffer
+_utf32_decode: Final = codecs.utf_32_le_decode if np.dtype("<u4").isnative else codecs.utf_32_be_decode
 _SURROGATES: Final = slice(0xD800, 0xE000)
 
 # Where the Unicode tables say anything about single characters: planes 0 and 1, and the compatibility ideographs of
@@ -52,37 +62,6 @@ _UNSPACED: Final = (
 )
 _UNSPACED_EDGES: Final = [edge for block in _UNSPACED for edge in block]
 
-# Pairs from the confusables data of Unicode technical standard 39, written as "looks like this": "is drawn as these".
-# Lower case suffices: case is folded first.
-_LOOKALIKES: Final = {
-    "a": "аɑα",  # Cyrillic a, Latin alpha, Greek alpha
-    "b": "Ьь",  # Cyrillic soft sign
-    "c": "сϲᴄⅽ",
-    "d": "ԁⅾ",
-    "e": "еҽ℮",
-    "f": "ẝꞙ",
-    "g": "ɡցᶃ",
-    "h": "һհ",
-    "i": "іıιɩ",  # Ukrainian i, dotless i, Greek iota, Latin iota
-    "j": "јϳ",
-    "k": "кκ",
-    "l": "ⅼӏ",
-    "m": "м",
-    "n": "ոո",
-    "o": "оοօσ",
-    "p": "рρ",
-    "q": "ԛզ",
-    "r": "гᴦ",
-    "s": "ѕꜱ",
-    "t": "тτ",
-    "u": "υսʋ",
-    "v": "ѵνᴠ",
-    "w": "ԝᴡѡ",
-    "x": "хχ",
-    "y": "уүγ",
-    "z": "ᴢ",
-}
-
 # Letters in a frame that NFKC leaves alone or expands: the first code point of each alphabet from A to Z.
 _FRAMED_ALPHABETS: Final = (0x249C, 0x1F110, 0x1F130, 0x1F150, 0x1F170)
 
@@ -94,37 +73,58 @@ class Tables(NamedTuple):
     squeeze: Codes
 
 
+class Steps(NamedTuple):
+    """What folds, apart: from code point to code point, each step once through. Only what changes is named."""
+
+    plain: Mapping[int, int]
+    """Compatibility forms, then case."""
+    traditional: Mapping[int, int]
+    shapes: Mapping[int, int]
+    """Digits of other scripts, and letters that are drawn like Latin ones."""
+    accents: Mapping[int, int]
+    """Letters without their marks: for the squeezed reading alone."""
+
+
+@cache
+def steps() -> Steps:
+    """The steps, built at first use."""
+    chars = _chars()
+    compatible, case = _compatibility(chars), _case(chars)
+    plain = case | {code: case.get(other, other) for code, other in compatible.items()}
+    return Steps(plain, _simplified(), _digits(chars) | _lookalikes(), _accents(chars))
+
+
 @cache
 def tables() -> Tables:
     """The tables, built at first use and shared by all threads."""
     every = np.arange(_SIZE, dtype=_CODE)
-    chars = "".join(_decode(every[first:end]) for first, end in _CHARTED)
-    fold = _closed(_one_to_one(every, chars))
+    step = steps()
+    fold = every
+    for each in (step.plain, step.traditional, step.shapes):
+        fold = _moved(every, each)[fold]
+    fold = _closed(fold)
     fold[_SURROGATES] = ord(REPLACEMENT)
-    bare = _closed(fold[_moved(every, _accents(chars))])
-    squeeze = np.where(_kept(chars)[fold], bare[fold], 0).astype(_CODE)
+    bare = _closed(fold[_moved(every, step.accents)])
+    squeeze = np.where(_kept(_chars())[fold], bare[fold], 0).astype(_CODE)
     squeeze[ord(BARRIER)] = ord(BARRIER)
     return Tables(fold, squeeze)
 
 
+def _chars() -> str:
+    every = np.arange(_SIZE, dtype=_CODE)
+    return "".join(_decode(every[first:end]) for first, end in _CHARTED)
+
+
 def _decode(codes: Codes) -> str:
-    return codes.tobytes().decode("utf-32-le", "surrogatepass")
+    return _utf32_decode(codes.tobytes(), "surrogatepass")[0]
 
 
 def encode(text: str) -> Codes:
     """The code points of a text, shape (len(text),). Lone surrogates are code points like others."""
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), _CODE)
+    return _frombuffer(np.array(text), _CODE) if text else _EMPTY
 
 
-def _one_to_one(every: Codes, chars: str) -> Codes:
-    """One round of every mapping, in the order compatibility, case, digits, Chinese, look-alikes."""
-    table = every
-    for step in (_compatibility(chars), _case(chars), _digits(chars), _simplified(), _lookalikes()):
-        table = _moved(every, step)[table]
-    return table
-
-
-def _moved(every: Codes, step: dict[int, int]) -> Codes:
+def _moved(every: Codes, step: Mapping[int, int]) -> Codes:
     table = every.copy()
     table[list(step)] = list(step.values())
     return table
@@ -153,9 +153,30 @@ def _simplified() -> dict[int, int]:
 
 
 def _lookalikes() -> dict[int, int]:
-    drawn = {ord(c): ord(latin) for latin, others in _LOOKALIKES.items() for c in others}
+    """Letters that stand for one Latin letter in the confusables of UTS 39, and letters in frames.
+
+    Case is folded first, so a small letter stands for what it looks like, else for what its capital looks like.
+    """
+    from confusable_homoglyphs import confusables  # noqa: PLC0415 - it reads its data when it is imported
+
+    small: dict[int, int] = {}
+    capital: dict[int, int] = {}
+    for char, others in confusables.confusables_data.items():
+        latin = next((other["c"] for other in others if len(other["c"]) == 1 and other["c"].isascii()), "")
+        folded = char.casefold()
+        if not (latin.isalpha() and len(char) == len(folded) == 1 and _may_be_drawn_as_latin(char, folded)):
+            continue
+        if folded == char:
+            small[ord(char)] = ord(latin.lower())
+        else:
+            capital[ord(folded)] = ord("i" if latin == "l" else latin.lower())  # a capital that is a bar is an I
     framed = {first + i: ord("a") + i for first in _FRAMED_ALPHABETS for i in range(26)}
-    return drawn | framed
+    return capital | small | framed
+
+
+def _may_be_drawn_as_latin(char: str, folded: str) -> bool:
+    """A letter, other than a modifier, of a script with spaces, and of another than Latin without marks."""
+    return char.isalpha() and not folded.isascii() and unicodedata.category(char) != "Lm" and _spaced(ord(char))
 
 
 def _closed(table: Codes) -> Codes:
@@ -221,23 +242,64 @@ def is_invisible(char: str) -> bool:
     )
 
 
-class Buffer:
-    """Texts joined for one pass, each with BARRIER before it, and their readings, computed when they are asked for."""
+def differences(quote: str, term: str) -> frozenset[ViewName]:
+    """What a reader sees through who takes `quote` for `term`: of "folded", "traditional" and "shapes" those needed.
 
-    __slots__ = ("_changes", "_folded", "_map", "image", "raw", "squeezed")
+    Both are equally long, and squeeze alike character by character; their accents do not count.
+    """
+    needed: set[ViewName] = set()
+    for seen, meant in zip(quote, term, strict=True):
+        if seen != meant:
+            needed |= _difference(ord(seen), ord(meant))
+    return frozenset(needed)
+
+
+@lru_cache(maxsize=4_096)
+def _difference(seen: int, meant: int) -> frozenset[ViewName]:
+    step = steps()
+    ways: tuple[tuple[frozenset[ViewName], tuple[Mapping[int, int], ...]], ...] = (
+        (frozenset({"folded"}), ()),
+        (frozenset({"traditional"}), (step.traditional,)),
+        (frozenset({"shapes"}), (step.shapes,)),
+    )
+    for views, more in ways:
+        if _through(seen, step.plain, step.accents, *more) == _through(meant, step.plain, step.accents, *more):
+            return views
+    return frozenset({"traditional", "shapes"})
+
+
+def _through(code: int, *mappings: Mapping[int, int]) -> int:
+    """What a code point becomes by these steps, again and again until nothing changes."""
+    while True:
+        further = code
+        for mapping in mappings:
+            further = mapping.get(further, further)
+        if further == code:
+            return code
+        code = further
+
+
+class Buffer:
+    """Texts joined for one pass, and their readings, computed when they are asked for."""
+
+    __slots__ = ("_at", "_before", "_changes", "_folded", "image", "raw", "squeezed")
 
     def __init__(self, raw: str) -> None:
-        """`raw` begins with BARRIER: so every run has a predecessor to differ from."""
-        self.raw = raw
+        """`raw` holds BARRIER before each text, or BREAK around it: so every run has a predecessor to differ from."""
         image: Codes = tables().squeeze.take(encode(raw))
-        kept = image[image.astype(np.bool_)]  # a third of the time that `image != 0` takes on a short text
-        self._changes = kept[1:] != kept[:-1]
-        self._folded: str | None = None
-        self._map: tuple[NDArray[np.intp], NDArray[np.intp]] | None = None
+        at = image.astype(np.bool_).nonzero()[0]
+        kept = image.take(at)
+        after = kept[1:]
+        changes = after != kept[:-1]
+        self.raw = raw
         self.image = image
         """For each character its squeezed form, 0 where it is left out. Shape (len(raw),)."""
-        self.squeezed: str = kept[1:][self._changes].tobytes().decode("utf-32-le")
+        self.squeezed = _kept_text(after[changes])
         """The squeezed reading, without the leading barrier."""
+        self._at = at
+        self._changes = changes
+        self._before: NDArray[np.intp] | None = None
+        self._folded: str | None = None
 
     @property
     def folded(self) -> str:
@@ -246,15 +308,31 @@ class Buffer:
             self._folded = fold(self.raw)
         return self._folded
 
+    def starts(self) -> list[int]:
+        """Where the texts begin in a `raw` that has BREAK before each of them."""
+        starts: list[int] = ((self.image == ord(BARRIER)).nonzero()[0] + 2).tolist()
+        return starts
+
     def extent(self, start: int, end: int) -> tuple[int, int]:
         """The part of `raw` that became squeezed[start:end]: from its first to its last kept character."""
-        if self._map is None:
-            self._map = (self.image.nonzero()[0], self._changes.nonzero()[0])
-        kept, before = self._map  # before[i]: the place in `kept` right before run i
-        last = before[end] if end < len(before) else -1
-        return int(kept[before[start] + 1]), int(kept[last]) + 1
+        before = self._before  # before[i]: the place among the kept characters right before run i
+        if before is None:
+            before = self._before = self._changes.nonzero()[0]
+        last = before.item(end) if end < len(before) else -1
+        return self._at.item(before.item(start) + 1), self._at.item(last) + 1
 
     def is_word(self, at: int) -> bool:
         """Whether a letter or digit of a script that puts spaces between words stands there in `raw`."""
         code = int(self.image[at])
-        return 0 < code < 0x40000 and _spaced(code)  # beyond the planes of letters there is only the barrier
+        return code not in _NO_LETTER and _spaced(code)
+
+
+_NO_LETTER: Final = (0, ord(BARRIER))
+
+
+def _kept_text(codes: Codes) -> str:
+    """Characters that the squeezed reading keeps, as a string: none of them is NUL or a byte order mark."""
+    if len(codes) < 512:
+        return codes.tobytes().decode("utf-32")
+    text: str = codes.view(f"U{len(codes)}").item()  # three times faster, but for the cost of a type
+    return text

@@ -1,29 +1,47 @@
 """Links: which hosts a text leads to, and what about a link may mislead.
 
-Links are read from the text itself (with a scheme, with "www.", and bare hosts), in HTML from the attributes that lead
-elsewhere and from the visible text, in Markdown from link targets too. Hosts are compared in one form: lower-case
-A-labels (RFC 5890 section 2.3.2.1), IPv4 addresses as four decimal numbers whatever their spelling (WHATWG URL
-standard, host parsing).
-
-Everything is searched by RE2; nothing here recurses or backtracks.
+Links are read from what a reader sees (with a scheme, with "www.", bare hosts, and hosts written so that no program
+takes them for one), and from the addresses that the markup of a text holds. Hosts are compared in one form, see
+hosts.py. Everything is searched by RE2; nothing here recurses or backtracks.
 """
 
-import html
-import ipaddress
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
-from typing import Any, Final, NamedTuple
+import string
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, Final, NamedTuple, TypeVar
 
-import idna
-from publicsuffixlist import PublicSuffixList
-
-from placet.screening.fold import is_word, scalar
+from placet.screening.fold import fold, is_word, scalar
+from placet.screening.hosts import (
+    DOTS,
+    is_confusable,
+    is_international,
+    is_ip,
+    is_registered,
+    normal_host,
+    public_suffix,
+    registrable,
+)
 from placet.screening.lists import HostList, LexiconError
+from placet.screening.page import Anchor, Reading
 from placet.screening.patterns import compile_re2
 
+GUESS: Final = 70
+"""The score of what is said of a host that is written in disguise."""
+
 _A: Final = "[0-9A-Za-z０-９Ａ-Ｚａ-ｚ]"
-HINT: Final = rf"://|[^\s.]\.[^\s.]|{_A}[。．｡]{_A}"
+_OPEN: Final = r"[\[({<（［｛【〔「]"
+_SHUT: Final = r"[\])}>）］｝】〕」]"
+_ROUND: Final = "·•●⚫․・"
+_DISGUISE: Final = "|".join(
+    [
+        rf"{_OPEN}\s?(?:[.点點。．]|[Dd][Oo][Tt])\s?{_SHUT}{_A}",
+        rf"{_A}\s?[点點]\s?{_A}",
+        rf"{_A}[{_ROUND}]{_A}",
+        rf"{_A}\s[.．]\s{_A}",
+        r"[*Xx][Pp][Ss]?://",
+    ]
+)
+HINT: Final = rf"://|[^\s.]\.[^\s.]|{_A}[{DOTS}]{_A}|{_DISGUISE}"
 """Matches wherever a plain text may hold a link, so that most texts need no closer reading."""
 
 SHORTENERS: Final = frozenset(
@@ -54,30 +72,24 @@ SHORTENERS: Final = frozenset(
 # Top-level domains that are more often the ending of a file name: a bare "readme.md" or "main.py" is not a link.
 _FILE_ENDINGS: Final = frozenset(["md", "mov", "ps", "py", "rs", "sh", "so", "zip"])
 
-_DOTS: Final = "。．｡"
 _U: Final = r"[\pL\pN\pM_-]"
-_HOST: Final = rf"(?:{_U}*{_A}[{_DOTS}]|{_U}+\.)*{_U}+"
+_HOST: Final = rf"(?:{_U}*{_A}[{DOTS}]|{_U}+\.)*{_U}+"
 _TAIL: Final = r"(?:[/?#\\][0-9A-Za-z._~:/?#\[\]@!$&'()*+,;=%|\\-]*)?"
 _URL: Final = compile_re2(
     rf'(?i:https?|ftps?|wss?)://((?:[^\s/?#\\<>"]{{0,256}}@)?(?:\[[0-9A-Fa-f:.]+\]|{_HOST})(?::\d{{1,5}})?){_TAIL}'
 )
-_BARE: Final = compile_re2(rf"((?:{_U}*{_A}[{_DOTS}]|{_U}+\.)+{_U}+)((?::\d{{1,5}})?{_TAIL})")
-_MARKDOWN: Final = compile_re2(r"\[([^\[\]]*)\]\(\s*<?([^\s<>()]*(?:\([^\s<>()]*\)[^\s<>()]*)*)>?(?:\s[^)]*)?\)")
-_TAG: Final = compile_re2(r"""(?s)<!--.*?(?:-->|\z)|<(/?)([A-Za-z][^\s/>]*)((?:[^>"']|"[^"]*"|'[^']*')*)>?""")
-_ATTRIBUTE: Final = compile_re2(r"""([^\s"'>/=]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
-_TARGET: Final = compile_re2(r"^(?:(?i:https?|ftps?|wss?):[/\\]*|[/\\]{2,})([^/\\?#]*)")
-_LEADING: Final = frozenset(
-    ["action", "background", "cite", "data", "formaction", "href", "poster", "src", "xlink:href"]
-)
+_BARE: Final = compile_re2(rf"((?:{_U}*{_A}[{DOTS}]|{_U}+\.)+{_U}+)((?::\d{{1,5}})?{_TAIL})")
+_TARGET: Final = compile_re2(r"^(?:(?i:https?|ftps?|wss?):[/\\]*|[/\\]{2,})([^/\\?#]*)([^?#]*)")
 
 
 class Link(NamedTuple):
-    """A link in a text: character offsets, the host in its one form, and whether it names a user before the host."""
+    """A link: character offsets, the host in its one form, whether it names a user before the host, and its path."""
 
     start: int
     end: int
     host: str
     userinfo: bool = False
+    path: str = ""
 
 
 class LinkFact(NamedTuple):
@@ -87,85 +99,10 @@ class LinkFact(NamedTuple):
     end: int
     list: str
     label: str
+    score: int = 100
 
 
-# --- hosts -------------------------------------------------------------------------------------------------------
-
-
-@cache
-def _suffixes() -> PublicSuffixList:
-    return PublicSuffixList(only_icann=True, accept_unknown=False)
-
-
-def registrable(host: str) -> str:
-    """The part of a host that someone registered ("a.example.co.uk" -> "example.co.uk"), or the host itself."""
-    return _suffixes().privatesuffix(host) or host
-
-
-def normal_host(raw: str) -> str | None:
-    """A host in its one form, or None if it is none: lower-case A-labels, dotted IPv4, or IPv6 in brackets."""
-    if raw.startswith("["):
-        return _ipv6(raw[1:-1])
-    ascii_host = _a_labels(raw.rstrip("." + _DOTS)) if len(raw) <= 253 else None
-    if not ascii_host:
-        return None
-    return _ipv4(ascii_host) if _is_number(ascii_host.rpartition(".")[2]) else ascii_host
-
-
-def _ipv6(text: str) -> str | None:
-    try:
-        return f"[{ipaddress.IPv6Address(text).compressed}]"
-    except ValueError:
-        return None
-
-
-def _a_labels(host: str) -> str | None:
-    try:
-        return idna.encode(host, uts46=True).decode()
-    except (idna.IDNAError, UnicodeError):
-        return _lenient_a_labels(host)
-
-
-def _lenient_a_labels(host: str) -> str | None:
-    """Hosts that resolvers take although IDNA2008 does not: with underscores, emoji, hyphens at an end."""
-    plain = unicodedata.normalize("NFKC", host).casefold()
-    for dot in _DOTS:
-        plain = plain.replace(dot, ".")
-    labels = [x if x.isascii() else "xn--" + x.encode("punycode").decode() for x in plain.split(".")]
-    fits = all(0 < len(x) <= 63 and x.replace("-", "").replace("_", "").isalnum() for x in labels)
-    return ".".join(labels) if fits else None
-
-
-def _is_number(label: str) -> bool:
-    return label.isdigit() or (label.startswith("0x") and _digits(label) is not None)
-
-
-def _digits(label: str) -> int | None:
-    """A number of an IPv4 address: decimal, octal after 0, hexadecimal after 0x (WHATWG URL, IPv4 number parser)."""
-    base = 16 if label.startswith("0x") else 8 if label.startswith("0") and len(label) > 1 else 10
-    body = label[2:] if base == 16 else label
-    try:
-        return int(body, base) if body.isalnum() else (0 if base == 16 and not body else None)
-    except ValueError:
-        return None
-
-
-def _ipv4(host: str) -> str | None:
-    """Four decimal numbers from one to four numbers, of which the last fills what is left."""
-    parts = host.split(".")
-    numbers = [_digits(part) for part in parts]
-    if len(parts) > 4 or any(number is None for number in numbers):
-        return None
-    *heads, last = [number for number in numbers if number is not None]
-    if any(head > 255 for head in heads) or last >= 256 ** (4 - len(heads)):
-        return None
-    value = last + sum(head << (24 - 8 * i) for i, head in enumerate(heads))
-    return str(ipaddress.IPv4Address(value))
-
-
-def is_ip(host: str) -> bool:
-    """Whether a host in its one form is an address."""
-    return host.startswith("[") or host.replace(".", "").isdigit()
+# --- links in plain text -----------------------------------------------------------------------------------------
 
 
 def _authority(text: str) -> tuple[str | None, bool]:
@@ -175,9 +112,6 @@ def _authority(text: str) -> tuple[str | None, bool]:
         rest if rest.endswith("]") else rest.partition(":")[0] if not rest.startswith("[") else rest.rpartition(":")[0]
     )
     return normal_host(host), bool(at and user)
-
-
-# --- links in plain text -----------------------------------------------------------------------------------------
 
 
 def _plain(text: str) -> Iterator[Link]:
@@ -203,14 +137,14 @@ def _with_scheme(text: str, match: Any) -> tuple[Link | None, int]:
     else:
         end = _without_punctuation(text, match.end(1), match.end())
     host, userinfo = _authority(authority)
-    return (Link(match.start(), end, host, userinfo) if host else None), end
+    return (Link(match.start(), end, host, userinfo, text[first + len(authority) : end]) if host else None), end
 
 
 def _prose_after(host: str) -> int:
     """Where prose begins that follows a host without a space, as in "a.com谢谢"; the length when it does not."""
-    last = max(host.rfind(dot) for dot in "." + _DOTS)
+    last = max(host.rfind(dot) for dot in "." + DOTS)
     tail = host[last + 1 :]
-    if last >= 0 and host[last] in _DOTS and not _known(host) and _known(host[:last]):
+    if last >= 0 and host[last] in DOTS and not _known(host) and _known(host[:last]):
         return last
     if last < 0 or not tail[:1].isascii():
         return len(host)
@@ -220,18 +154,19 @@ def _prose_after(host: str) -> int:
 def _known(host: str) -> bool:
     """Whether a host lies under a suffix that is open for registration."""
     normal = normal_host(host)
-    return normal is not None and _suffixes().privatesuffix(normal) is not None
+    return normal is not None and is_registered(normal)
 
 
 def _without_punctuation(text: str, first: int, end: int) -> int:
     """The end of a path without the punctuation of the sentence around it."""
-    while end > first and (text[end - 1] in ".,;:!?'" or _unopened(text[first:end])):
+    unopened = text.count(")", first, end) - text.count("(", first, end)
+    while end > first:
+        if text[end - 1] == ")" and unopened > 0:
+            unopened -= 1
+        elif text[end - 1] not in ".,;:!?'":
+            break
         end -= 1
     return end
-
-
-def _unopened(path: str) -> bool:
-    return path.endswith(")") and path.count(")") > path.count("(")
 
 
 def _bare(text: str) -> Iterator[Link]:
@@ -245,12 +180,12 @@ def _bare(text: str) -> Iterator[Link]:
         around = text[max(0, first - 2) : first], text[end : end + 1]
         host = _bare_host(text[first : match.start() + cut], tail, around)
         if host:
-            yield Link(first, end, host)
+            yield Link(first, end, host, path=text[match.start() + cut : end])
 
 
 def _prose_before(host: str) -> int:
     """Where the host begins when prose in a script without spaces stands right before it: "访问a.com"."""
-    label = host[: min(i for i in (host.find(dot) for dot in "." + _DOTS) if i >= 0)]
+    label = host[: min(i for i in (host.find(dot) for dot in "." + DOTS) if i >= 0)]
     unspaced = [i for i, c in enumerate(label) if c.isalnum() and not is_word(c)]
     return unspaced[-1] + 1 if unspaced and unspaced[-1] + 1 < len(label) else 0
 
@@ -266,11 +201,11 @@ def _bare_host(raw: str, tail: str, around: tuple[str, str]) -> str | None:
         return None
     if is_ip(host):
         return host if tail and raw.count(".") == 3 else None
-    last = raw[max(raw.rfind(dot) for dot in "." + _DOTS) + 1 :]
+    last = raw[max(raw.rfind(dot) for dot in "." + DOTS) + 1 :]
     named = host.startswith("www.") or tail
     if not named and (last.lower() in _FILE_ENDINGS or _new_sentence(raw, last)):
         return None
-    return host if _suffixes().privatesuffix(host) else None
+    return host if is_registered(host) else None
 
 
 def _new_sentence(raw: str, last: str) -> bool:
@@ -278,126 +213,212 @@ def _new_sentence(raw: str, last: str) -> bool:
     return last[:1].isupper() and not raw[: -len(last) - 1].isupper()
 
 
-# --- links in markup ---------------------------------------------------------------------------------------------
+# --- hosts in disguise -------------------------------------------------------------------------------------------
+
+# On the folded reading, where 點 is 点, ｘ is x, and so on.
+DOT: Final = rf"{_OPEN}\s?(?:[.点。]|dot)\s?{_SHUT}|\s?点\s?|\s\.\s|[.{DOTS}{_ROUND}]"
+_OPENING: Final = "[({<【〔「"
+_PLAIN_DOTS: Final = frozenset("." + DOTS)
+_DOTTED: Final = compile_re2(DOT)
+_DISGUISED: Final = compile_re2(
+    rf"((?:hxxps?|h\*\*ps?|hxxxs?)://)?([a-z0-9][a-z0-9-]*(?:(?:{DOT})[a-z0-9][a-z0-9-]*)+)"
+    r"((?::\d{1,5})?(?:/[0-9a-z._~:/?#@!$&'()*+,;=%-]*)?)"
+)
+_MAY_BE_DISGUISED: Final = compile_re2(_DISGUISE)
+_MOST_LABELS: Final = 8
+
+# Suffixes that hosts in disguise have. Those that are words as well count only where the dot is spelled out.
+_NO_WORDS: Final = frozenset(["cn", "com", "com.cn", "com.hk", "com.tw", "net", "net.cn", "org", "org.cn", "xyz"])
+_USUAL: Final = _NO_WORDS | {"cc", "club", "hk", "info", "io", "me", "top", "tv", "tw", "vip"}
+_HOURS: Final = 24
+_AFTER_FIGURES: Final = frozenset(["cn", "com", "net"])
 
 
-def target_host(value: str) -> tuple[str | None, bool]:
-    """The host that a browser would go to for an attribute or a Markdown target, and whether a user is named.
+class Written(NamedTuple):
+    """A host as somebody wrote it: its one form, where it ends, and whether a dot of it is disguised."""
 
-    None for relative addresses and schemes without a host. Spelling is read as browsers read it (WHATWG URL standard):
-    tabs and line ends vanish, any number of slashes or backslashes will do.
-    """
-    cleaned = "".join(c for c in value if c not in "\t\n\r").strip("".join(map(chr, range(0x21))))
-    match = _TARGET.search(cleaned)
-    return _authority(match.group(1)) if match else (None, False)
-
-
-class _Anchor(NamedTuple):
-    """What a reader can press: where its text stands, and the host that it leads to."""
-
-    start: int
-    end: int
     host: str
+    end: int
+    bent: bool
 
 
-def _html(text: str) -> tuple[list[Link], str, list[_Anchor]]:
-    """Links from attributes; the text with each tag blanked out, as long as before; and the anchors."""
-    links: list[Link] = []
-    anchors: list[_Anchor] = []
-    visible: list[str] = []
-    opened: tuple[int, str] | None = None
-    done = 0
-    for tag in _TAG.finditer(text):
-        visible += (text[done : tag.start()], " " * (tag.end() - tag.start()))
-        done = tag.end()
-        name = (tag.group(2) or "").lower()
-        if name == "a" and opened:
-            anchors.append(_Anchor(opened[0], tag.start(), opened[1]))
-            opened = None
-        for attribute, link in _attributes(tag):
-            links.append(link)
-            if name == "a" and attribute == "href":
-                opened = (tag.end(), link.host)
-    if opened:
-        anchors.append(_Anchor(opened[0], len(text), opened[1]))
-    visible.append(text[done:])
-    return links, "".join(visible), anchors
-
-
-def _attributes(tag: Any) -> Iterator[tuple[str, Link]]:
-    if tag.group(1) != "" or not tag.group(3):  # a comment, a closing tag, or nothing to read
+def _in_disguise(text: str) -> Iterator[Link]:
+    """Hosts that a reader is meant to put together: "example[.]com", "example 点 com", "hxxp://example.com"."""
+    if not _MAY_BE_DISGUISED.search(text):
         return
-    for match in _ATTRIBUTE.finditer(tag.group(3)):
-        name = match.group(1).lower()
-        if name in _LEADING:
-            which = next(i for i in (2, 3, 4) if match.group(i) is not None)
-            host, userinfo = target_host(html.unescape(match.group(which)))
-            if host:
-                yield name, Link(tag.start(3) + match.start(which), tag.start(3) + match.end(which), host, userinfo)
+    folded = fold(text)
+    for match in _DISGUISED.finditer(folded):
+        schemed = bool(match.group(1))
+        first, last = match.span(2)
+        found = written_host(text, folded, first, last, surely=schemed, registered=not schemed)
+        if found and (found.bent or schemed) and folded[match.start() - 1 : match.start()] != "@":
+            end = _without_punctuation(text, last, match.end()) if found.end == last else found.end
+            yield Link(match.start(), end, found.host, path=text[found.end : end])
 
 
-def _markdown(text: str) -> list[_Anchor]:
-    found = ((match, target_host(match.group(2))[0]) for match in _MARKDOWN.finditer(text))
-    return [_Anchor(match.start(1), match.end(1), host) for match, host in found if host]
+def written_host(
+    text: str, folded: str, first: int, last: int, *, surely: bool, registered: bool = True
+) -> Written | None:
+    """The longest beginning of text[first:last], labels with dots of any spelling between them, that is a host.
+
+    `surely` says that a host is meant, however its dots are spelled; `registered`, that it must have a public suffix.
+    """
+    dots = [(first + dot.start(), first + dot.end()) for dot in _DOTTED.finditer(folded[first:last])]
+    starts, ends = [first, *(end for _, end in dots)], [*(start for start, _ in dots), last]
+    for count in range(min(len(starts), _MOST_LABELS), 1, -1):
+        written = ".".join(folded[start:end] for start, end in zip(starts[:count], ends, strict=False))
+        bent = [folded[start:end] for start, end in dots[: count - 1] if text[start:end] not in _PLAIN_DOTS]
+        host = normal_host(written)
+        if host and (is_registered(host) or not registered) and (surely or _is_likely(host, bent)):
+            return Written(host, ends[count - 1], bool(bent))
+    return None
 
 
-def _mismatches(links: Sequence[Link], anchors: Iterable[_Anchor]) -> Iterator[LinkFact]:
+def _is_likely(host: str, bent: Sequence[str]) -> bool:
+    """Whether disguised dots before such a suffix mean a host, and not a clause, an hour or a name."""
+    ending, name = public_suffix(host), registrable(host).partition(".")[0]
+    if ending in _FILE_ENDINGS or (name.isdigit() and int(name[:3]) <= _HOURS):
+        return False
+    spelled = _AFTER_FIGURES if name.isdigit() else _USUAL
+    return all(dot[0] in _OPENING or ending in (spelled if "点" in dot else _NO_WORDS) for dot in bent)
+
+
+# --- addresses in markup -----------------------------------------------------------------------------------------
+
+
+def _to(start: int, end: int, address: str) -> Link | None:
+    """The link that an address makes for a browser, or None for relative ones and schemes without a host.
+
+    Spelling is read as browsers read it (WHATWG URL standard): tabs and line ends vanish, any number of slashes or
+    backslashes will do.
+    """
+    cleaned = "".join(c for c in address if c not in "\t\n\r").strip("".join(map(chr, range(0x21))))
+    match = _TARGET.search(scalar(cleaned))
+    host, userinfo = _authority(match.group(1)) if match else (None, False)
+    return Link(start, end, host, userinfo, match.group(2)) if match and host else None
+
+
+def target_host(address: str) -> tuple[str | None, bool]:
+    """The host that a browser would go to for an address in markup, and whether a user is named before it."""
+    link = _to(0, 0, address)
+    return (link.host, link.userinfo) if link else (None, False)
+
+
+def _mismatches(links: Sequence[Link], anchors: Sequence[Anchor]) -> Iterator[LinkFact]:
     """Anchors whose text shows one site and which lead to another."""
     at = 0
-    for anchor in anchors:
+    hosts: dict[str, str | None] = {}  # many anchors may share one address, and that may be long
+    for anchor in sorted(anchors):
         while at < len(links) and links[at].start < anchor.start:
             at += 1
         shown = links[at] if at < len(links) and links[at].end <= anchor.end else None
-        if shown and registrable(shown.host) != registrable(anchor.host):
-            yield LinkFact(shown.start, shown.end, "links/mismatch", anchor.host)
+        if shown and anchor.address not in hosts:
+            hosts[anchor.address] = target_host(anchor.address)[0]
+        host = hosts.get(anchor.address)
+        if shown and host and registrable(shown.host) != registrable(host):
+            yield LinkFact(shown.start, shown.end, "links/mismatch", host)
 
 
 # --- the whole ---------------------------------------------------------------------------------------------------
 
 
+class _Listed(NamedTuple):
+    """An entry of a host list: the path that a link must begin with, and how the entry is reported."""
+
+    path: tuple[str, ...]
+    source: str
+    label: str
+
+
 class Links:
-    """Finds links and compares their hosts with the lists. Immutable once built."""
+    """Finds links and compares them with the lists. Immutable once built."""
 
     def __init__(self, host_lists: Sequence[HostList], max_links: int) -> None:
         self._max_links = max_links
-        self._listed: dict[str, list[str]] = {}
+        self._listed: dict[str, list[_Listed]] = {}
         for source in host_lists:
             for raw in source.hosts:
-                host = normal_host(raw)
-                if host is None:
-                    raise LexiconError(f"host list {source.name!r}", f"{raw!r} is not a host; write example.com")
-                self._listed.setdefault(host, []).append(source.name)
+                written, slash, path = raw.partition("/")
+                host, steps = normal_host(written), _steps(slash + path)
+                if host is None or (slash and not steps):
+                    where = f"host list {source.name!r}"
+                    raise LexiconError(where, f"{raw!r} is no host with or without a path; write example.com/shop")
+                label = "/".join((host, *steps))
+                self._listed.setdefault(host, []).append(_Listed(steps, source.name, label))
 
-    def find(self, text: str, form: str) -> tuple[list[LinkFact], bool]:
+    def find(self, text: str, reading: Reading | None = None) -> tuple[list[LinkFact], bool]:
         """What is to be said of the links in a text, and whether there were more than the limit.
 
-        `form` is "text", "html" or "markdown".
+        `reading` is what is read of a text in markup (markup.visible); None for a text that is read as it stands.
+        Spans are those of the text.
         """
-        safe = scalar(text)
-        links: list[Link] = []
-        anchors: list[_Anchor] = []
-        visible = safe
-        if form == "html":
-            links, visible, anchors = _html(safe)
-        elif form == "markdown":
-            anchors = _markdown(safe)
-        plain = sorted(_plain(visible))
-        found = sorted({*links, *plain})
+        safe = scalar(reading.text[: reading.pressed] if reading else text)
+        plain = sorted(_plain(safe))
+        guesses = list(islice(_in_disguise(safe), self._max_links))
+        found, mismatches = plain, list(_mismatches(plain, reading.anchors)) if reading else []
+        if reading:
+            targets = [link for target in reading.targets if (link := _to(*target))]
+            found = sorted({*targets, *(_carried(link, reading) for link in plain)})
+            guesses = [_carried(link, reading) for link in guesses]
+            mismatches = [_carried(fact, reading) for fact in mismatches]
         facts = [fact for link in found[: self._max_links] for fact in self._facts(link)]
-        facts += _mismatches(plain, anchors)
+        facts += mismatches
+        for link in guesses:
+            facts.append(LinkFact(link.start, link.end, "links/disguised", link.host, GUESS))
+            facts += (fact._replace(score=GUESS) for fact in self._remarks(link))
         return facts, len(found) > self._max_links
 
     def _facts(self, link: Link) -> Iterator[LinkFact]:
-        start, end, host, userinfo = link
-        yield LinkFact(start, end, "links", host)
+        yield LinkFact(link.start, link.end, "links", link.host)
+        yield from self._remarks(link)
+
+    def _remarks(self, link: Link) -> Iterator[LinkFact]:
+        start, end, host, userinfo, path = link
         properties = {
             "ip-host": is_ip(host),
-            "punycode": any(label.startswith("xn--") for label in host.split(".")),
+            "punycode": is_international(host),
+            "confusable": is_confusable(host),
             "userinfo": userinfo,
             "shortener": registrable(host) in SHORTENERS or host in SHORTENERS,
         }
         yield from (LinkFact(start, end, f"links/{name}", host) for name, holds in properties.items() if holds)
         labels = host.split(".")
-        for i in range(len(labels)):
-            suffix = ".".join(labels[i:])
-            yield from (LinkFact(start, end, name, suffix) for name in self._listed.get(suffix, ()))
+        listed = [entry for i in range(len(labels)) for entry in self._listed.get(".".join(labels[i:]), ())]
+        steps = _steps(path) if any(entry.path for entry in listed) else ()
+        for entry in listed:
+            if steps[: len(entry.path)] == entry.path:
+                yield LinkFact(start, end, entry.source, entry.label)
+
+
+_Spanned = TypeVar("_Spanned", Link, LinkFact)
+
+
+def _carried(one: _Spanned, reading: Reading) -> _Spanned:
+    """The same with the offsets of the source."""
+    start, end = reading.span(one.start, one.end)
+    return one._replace(start=start, end=end)
+
+
+def _steps(path: str) -> tuple[str, ...]:
+    """A path from step to step, as far as it matters where it leads: "//a/./%62/../C?d" -> ("a", "c")."""
+    steps: list[str] = []
+    for raw in path.partition("?")[0].partition("#")[0].replace("\\", "/").split("/")[1:]:
+        step = _decoded(raw).casefold()
+        if step == "..":
+            del steps[-1:]
+        elif step not in ("", "."):
+            steps.append(step)
+    return tuple(steps)
+
+
+def _decoded(text: str) -> str:
+    """A part of a path with its %XX resolved."""
+    head, *rest = text.split("%")
+    data = bytearray(head.encode())
+    for part in rest:
+        code = part[:2]
+        if len(code) == 2 and all(c in string.hexdigits for c in code):
+            data += bytes.fromhex(code) + part[2:].encode()
+        else:
+            data += b"%" + part.encode()
+    return data.decode(errors="replace")

@@ -6,18 +6,24 @@ may say too much. Where their dialects differ the expression is rewritten before
 rewritten, or what Hyperscan refuses, is searched by RE2 alone (`notes` names those). Both engines are automata without
 backtracking: time is linear in the text.
 
+Texts are scanned joined, with fold.BREAK around each. A pattern that matches in a text matches in the joined texts at
+the same place, since what it can see beyond the ends of the text is whether a line, a text or a word ends there: so
+Hyperscan is told to let `^` and `$` match at every line end, and `\A` and `\z` are `^` and `$` for it. That it then
+finds more does no harm.
+
 Without Hyperscan, RE2 sets do the same work with equal results, more slowly.
 """
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
-from typing import Any, Final, NamedTuple, Protocol
+from itertools import islice
+from typing import Any, Final
 
 import re2
 
-from placet.screening.fold import scalar
+from placet.screening.fold import BARRIER, scalar
 from placet.screening.lists import Engine, LexiconError, PatternSpec
 
 try:
@@ -26,8 +32,13 @@ except ImportError:  # no wheel for this machine: RE2 does the whole work
     hyperscan = None  # type: ignore[assignment]
 
 _MAX_PATTERN: Final = 10_000
-_TRIES: Final = 4
+_TRIES: Final = 8
 """Matches tried for each one reported: an expression that mostly matches nothing is not followed through the text."""
+_FEW: Final = 2
+"""Texts for which it is told at once what hits in any of them: those of one item."""
+_MOST_ENDS: Final = 2_048
+"""Matches that are told apart by text in one scan; where there are more, each text is scanned by itself."""
+_BARRIER: Final = BARRIER.encode()
 _SET_SIZE: Final = 64
 _SET_MEMORY: Final = 64 << 20
 
@@ -58,6 +69,7 @@ def _options(max_memory: int) -> Any:
 _ESCAPE: Final = r"\\[pP]\{[^}]*\}|\\[pP].|\\x\{[0-9A-Fa-f]+\}|\\."
 _OUTSIDE: Final = re.compile(rf"\\Q.*?(?:\\E|\Z)|{_ESCAPE}|\[\^?\]?|.", re.DOTALL)
 _IN_CLASS: Final = re.compile(rf"{_ESCAPE}|\[:[^\]]*:\]|.", re.DOTALL)
+_ENDS: Final = {r"\A": "^", r"\z": "$"}
 _SPACE: Final = {r"\s": r"\t\n\f\r ", r"\S": r"\x00-\x08\x0b\x0e-\x1f!-\x{10ffff}", r"\v": r"\x0b"}
 _CASELESS_WORD: Final = r"\w\x{17f}\x{212a}"  # RE2 lets \w fold as well: the long s and the Kelvin sign belong to it
 
@@ -75,6 +87,8 @@ def translate(regex: str) -> str:
         raise _Untranslatable("a NUL character would end the expression")
     if r"\B" in regex:
         raise _Untranslatable(r"\B also matches between the bytes of one character")
+    if re.search(r"\(\?[a-zA-Z]*-[a-zA-Z]*m", regex):
+        raise _Untranslatable("(?-m) would hide where one of several texts begins and ends")
     caseless = re.search(r"\(\?[a-zA-Z]*i", regex) is not None
     if caseless:
         _check_caseless(regex)
@@ -96,6 +110,8 @@ def _lexeme(regex: str, at: int, in_class: bool) -> str:
 
 
 def _translated(lexeme: str, in_class: bool, caseless: bool) -> str:
+    if lexeme in _ENDS:
+        return _ENDS[lexeme]
     if lexeme in _SPACE:
         inner = _SPACE[lexeme]
     elif lexeme[:2] in (r"\p", r"\P"):
@@ -148,11 +164,6 @@ def _check_caseless(regex: str) -> None:
 # --- engines: which patterns may hit -----------------------------------------------------------------------------
 
 
-class _Engine(Protocol):
-    def hits(self, data: bytes) -> list[int]:
-        """Ids of the patterns that may match somewhere in the text, in no particular order, each at least once."""
-
-
 class _Scratch(threading.local):
     """Working memory of Hyperscan: one for each thread, made when the thread first scans."""
 
@@ -164,25 +175,47 @@ def _collect(index: int, _start: int, _end: int, _flags: int, found: Any) -> Non
     found.append(index)
 
 
+def _collect_ends(index: int, _start: int, end: int, _flags: int, found: Any) -> bool:
+    found.append((end, index))
+    return len(found) > _MOST_ENDS
+
+
 class _Hyperscan:
-    """One database for all patterns that Hyperscan can take."""
+    """One database for all patterns that Hyperscan can take, and one more of the same that tells every match."""
 
     def __init__(self, expressions: dict[int, str]) -> None:
         # No SOM: start offsets cost memory and have crashed the process; RE2 gives the spans of the few that hit.
-        flags = hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_ALLOWEMPTY
-        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        self._database.compile(
+        every = hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_ALLOWEMPTY | hyperscan.HS_FLAG_MULTILINE
+        self._first = self._database(expressions, every | hyperscan.HS_FLAG_SINGLEMATCH)
+        self._every = self._database(expressions, every)
+        self._scan_first, self._scan_every = self._first.scan, self._every.scan
+        self._local = _Scratch(self._first)
+        self._local_every = _Scratch(self._every)
+
+    @staticmethod
+    def _database(expressions: dict[int, str], flags: int) -> "hyperscan.Database":
+        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        database.compile(
             expressions=[e.encode() for e in expressions.values()],
             ids=list(expressions),
             elements=len(expressions),
             flags=[flags] * len(expressions),
         )
-        self._scan = self._database.scan
-        self._local = _Scratch(self._database)
+        return database
 
     def hits(self, data: bytes) -> list[int]:
+        """Ids of the patterns that may match somewhere in the data, each once."""
         found: list[int] = []
-        self._scan(data, _collect, context=found, scratch=self._local.scratch)
+        self._scan_first(data, _collect, 0, found, self._local.scratch)
+        return found
+
+    def ends(self, data: bytes) -> list[tuple[int, int]] | None:
+        """(byte offset, id) for the end of every match in the data; None when there are more than _MOST_ENDS."""
+        found: list[tuple[int, int]] = []
+        try:
+            self._scan_every(data, _collect_ends, 0, found, self._local_every.scratch)
+        except hyperscan.ScanTerminated:
+            return None
         return found
 
     @staticmethod
@@ -216,6 +249,7 @@ class _Sets:
         return found, [index for index, _ in items]
 
     def hits(self, data: bytes) -> list[int]:
+        """Ids of the patterns that may match somewhere in the data, each once."""
         out: list[int] = []
         for regexes, ids in self._sets:
             found = regexes.Match(data)
@@ -224,76 +258,102 @@ class _Sets:
         return out
 
 
-class _Both:
-    """Two engines that share the patterns between them."""
-
-    def __init__(self, first: _Engine, second: _Engine) -> None:
-        self._first = first
-        self._second = second
-
-    def hits(self, data: bytes) -> list[int]:
-        return self._first.hits(data) + self._second.hits(data)
-
-
 # --- the whole ---------------------------------------------------------------------------------------------------
 
 
-class Span(NamedTuple):
-    """One match of one pattern: character offsets into the text."""
-
-    start: int
-    end: int
-    spec: PatternSpec
+Span = tuple[int, int]
+"""Where a pattern matches: character offsets into the text."""
 
 
 class Patterns:
     """All patterns, compiled. Immutable once built; several threads may search at once.
 
-    `hint` is one more expression, of our own, whose hit is told apart: the first half of looking for links costs no
-    pass of its own.
+    `hints` are further expressions, of our own, whose hits are told apart: the first half of looking for links and
+    contacts costs no pass of its own.
     """
 
     def __init__(
-        self, specs: Sequence[PatternSpec], *, hint: str, engine: Engine = "auto", max_spans: int = 50
+        self, specs: Sequence[PatternSpec], *, hints: Sequence[str], engine: Engine = "auto", max_spans: int = 50
     ) -> None:
         self.specs = tuple(specs)
-        self.hint = len(self.specs)
+        self.hints = range(len(self.specs), len(self.specs) + len(hints))
         self._max_spans = max_spans
         self._compiled = [_compiled(spec) for spec in self.specs]
         self.notes: tuple[str, ...] = ()
-        regexes = dict(enumerate([*(spec.regex for spec in self.specs), hint]))
+        regexes = dict(enumerate([*(spec.regex for spec in self.specs), *hints]))
         if engine == "hyperscan" and hyperscan is None:
             raise LexiconError("engine 'hyperscan'", "Hyperscan is not installed; use 'auto' or 're2'")
-        plain = engine == "re2" or hyperscan is None
-        #: Indices into `specs` of the patterns that may match in a text in UTF-8, and `hint` if that one may.
-        self.hits = (_Sets(regexes) if plain else self._with_hyperscan(regexes)).hits
-        self.on_nothing = frozenset(self.hits(b""))
+        self._fast: _Hyperscan | None = None
+        self._slow: _Sets | None = None
+        if engine == "re2" or hyperscan is None:
+            self._slow = _Sets(regexes)
+        else:
+            self._use_hyperscan(regexes)
+        self._on_nothing = frozenset(self.hits(b""))
         """What may match in an empty field: worked out once, since most titles of short messages are empty."""
 
-    def _with_hyperscan(self, regexes: dict[int, str]) -> _Engine:
+    def _use_hyperscan(self, regexes: dict[int, str]) -> None:
         """Hyperscan for the expressions it takes; the others go to RE2, and a note says why."""
         accepted, refused = _split(regexes)
         try:
-            engine: _Engine = _Hyperscan(accepted)
+            self._fast = _Hyperscan(accepted)
         except hyperscan.error as error:
             each = {i: why for i, e in accepted.items() if (why := _Hyperscan.refusal(e))}
-            refused |= each or dict.fromkeys(range(self.hint), str(error))  # each will do, but not all together
-            accepted = {i: e for i, e in accepted.items() if i not in refused}
-            engine = _Hyperscan(accepted)
+            refused |= each or dict.fromkeys(range(len(self.specs)), str(error))  # each will do, but not all together
+            self._fast = _Hyperscan({i: e for i, e in accepted.items() if i not in refused})
         if refused:
-            engine = _Both(engine, _Sets({i: regexes[i] for i in refused}))
+            self._slow = _Sets({i: regexes[i] for i in refused})
             self.notes = tuple(f"{_where(self.specs[i])}: searched by RE2 alone: {why}" for i, why in refused.items())
-        return engine
+
+    def hits(self, data: bytes) -> list[int]:
+        """Indices into `specs` of the patterns that may match in a text in UTF-8, and of `hints` those that may."""
+        found = self._fast.hits(data) if self._fast else []
+        return found + self._slow.hits(data) if self._slow else found
+
+    def hits_together(self, texts: Sequence[str], joined: str) -> dict[int, Collection[int]]:
+        """By its place, the patterns that may match in a text. `joined` is all texts, with BREAK around each."""
+        data = utf8(joined)
+        if len(texts) <= _FEW:
+            hits = self._fast.hits(data) if self._fast else []
+            found: dict[int, Collection[int]] = {}
+            if hits:
+                found = {place: hits for place, text in enumerate(texts) if text}
+        else:
+            ends = self._fast.ends(data) if self._fast else []
+            if ends is None:
+                return self.hits_apart(texts)
+            found = _by_place(ends, data, len(texts))
+        if self._slow or self._on_nothing:
+            for place, text in enumerate(texts):
+                slow = self._slow.hits(utf8(text)) if self._slow and text else ()
+                if more := slow if text else self._on_nothing:
+                    found[place] = {*found.get(place, ()), *more}
+        return found
+
+    def hits_apart(self, texts: Sequence[str]) -> dict[int, Collection[int]]:
+        """The same, each text scanned by itself."""
+        each = ((place, self.hits(utf8(text)) if text else self._on_nothing) for place, text in enumerate(texts))
+        return {place: hits for place, hits in each if hits}
 
     def spans(self, index: int, data: bytes) -> tuple[list[Span], bool]:
         """The non-overlapping matches of one pattern from left to right, and whether there are more than the limit.
 
         An empty match counts only where a pattern matches nothing else: it is then reported once, at the first place.
         """
-        spec = self.specs[index]
-        found = list(_matches(self._compiled[index], data, self._max_spans + 1))
-        more = len(found) > self._max_spans
-        return [Span(start, end, spec) for start, end in found[: self._max_spans]], more
+        found = _matches(self._compiled[index], data, self._max_spans + 1)
+        return found[: self._max_spans], len(found) > self._max_spans
+
+
+def _by_place(ends: list[tuple[int, int]], data: bytes, count: int) -> dict[int, Collection[int]]:
+    """The ids by the text in which a match ends, for texts joined with BREAK around each."""
+    found: dict[int, set[int]] = {}
+    place, at = -1, 0
+    for end, index in sorted(ends):
+        place += data.count(_BARRIER, at, end)
+        at = end
+        if place < count:
+            found.setdefault(place, set()).add(index)
+    return {**found}
 
 
 def _where(spec: PatternSpec) -> str:
@@ -327,37 +387,30 @@ def _split(regexes: dict[int, str]) -> tuple[dict[int, str], dict[int, str]]:
     return accepted, refused
 
 
-def _matches(regex: Any, data: bytes, most: int) -> Iterator[tuple[int, int]]:
+def _matches(regex: Any, data: bytes, most: int) -> list[Span]:
     """Character spans of the first `most` matches that are not empty, else of the first empty match."""
-    at = chars = counted = found = 0
-    empty: tuple[int, int] | None = None
-    for _ in range(_TRIES * most):
-        match = regex.search(data, at) if found < most and at <= len(data) else None
-        if match is None:
-            break
-        start, end = (_character(data, offset) for offset in match.span())
+    found: list[Span] = []
+    empty: list[Span] = []
+    chars = counted = 0
+    for match in islice(regex.finditer(data), _TRIES * most):
+        start, end = match.span()
+        if start == end and (empty or found):
+            continue
+        if start == end:
+            start = end = _character(data, start)
         chars += len(data[counted:start].decode())
         counted = start
-        if end > start:
-            yield chars, chars + len(data[start:end].decode())
-            found += 1
-            at = end
-        else:
-            empty = empty or (chars, chars)
-            at = _next_character(data, start)
-    if not found and empty:
-        yield empty
+        if start == end:
+            empty.append((chars, chars))
+            continue
+        found.append((chars, chars + len(data[start:end].decode())))
+        if len(found) == most:
+            break
+    return found or empty
 
 
 def _character(data: bytes, at: int) -> int:
     r"""The start of the character at a byte offset: \B also matches, emptily, between the bytes of one character."""
     while 0 < at < len(data) and 0x80 <= data[at] < 0xC0:
         at -= 1
-    return at
-
-
-def _next_character(data: bytes, at: int) -> int:
-    at += 1
-    while at < len(data) and 0x80 <= data[at] < 0xC0:
-        at += 1
     return at

@@ -5,34 +5,66 @@ in the same order, one at a time or together. Nothing raises for any text, and e
 reached, a finding of the detector "limits" says so, for a rule to hold the item.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Final
 
+from msgspec.structs import replace
+
 from placet.model import TEXT_FIELDS, Finding, Item
-from placet.screening.fold import BARRIER, REPLACEMENT, Buffer
-from placet.screening.links import HINT, Links
-from placet.screening.lists import Engine, HostList, LexiconError, Limits, PatternSpec, TermList
+from placet.screening import contacts, links
+from placet.screening.contacts import Contacts
+from placet.screening.fold import BARRIER, BREAK, REPLACEMENT, Buffer
+from placet.screening.links import Links
+from placet.screening.lists import (
+    DISGUISES,
+    Disguises,
+    Engine,
+    HostList,
+    LexiconError,
+    Limits,
+    ListChange,
+    PatternSpec,
+    TermList,
+)
+from placet.screening.look import Hit
+from placet.screening.markup import visible
+from placet.screening.page import Reading
 from placet.screening.patterns import Patterns, utf8
-from placet.screening.terms import SCORES, Hit, Terms
+from placet.screening.phones import REGIONS
+from placet.screening.terms import Compiled, Terms
 
 _CHUNK: Final = 16_384
 """Characters that a batch joins into one buffer: enough to make a call's overhead small, few enough for the cache."""
 
 _FIELDS: Final = len(TEXT_FIELDS)
+_LINKS: Final = 0
+"""Among the hints, that for links; the others are for contacts."""
 _DEFAULT_LIMITS: Final = Limits()
+_HINTS: Final = (links.HINT, *contacts.HINTS)
 
 
 class Lexicon:
     """What to look for, compiled once. Immutable; several threads may screen with it at once."""
 
-    def __init__(self, terms: Terms, patterns: Patterns, links: Links, limits: Limits) -> None:
+    def __init__(
+        self,
+        terms: Terms,
+        patterns: Patterns,
+        links: Links,
+        contacts: Contacts,
+        limits: Limits,
+        disguises: Disguises | None = None,
+    ) -> None:
         self.terms = terms
         self.patterns = patterns
         self.links = links
+        self.contacts = contacts
         self.limits = limits
+        self.disguises = disguises
+        """What looks for disguises; None where no list asks for a view of lists.DISGUISES."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -48,17 +80,48 @@ class Lexicon:
         limits: Limits = _DEFAULT_LIMITS,
         *,
         engine: Engine = "auto",
+        regions: Sequence[str] = REGIONS,
     ) -> "Lexicon":
-        """Compile lists, patterns and hosts. Raises LexiconError, which names the list or pattern and the reason."""
-        _distinct("list", [*(source.name for source in term_lists), *(source.name for source in host_lists)])
+        """Compile lists, patterns and hosts. Raises LexiconError, which names the list or pattern and the reason.
+
+        `regions` says where telephone numbers without a country code may be from (ISO 3166).
+        """
+        names = {source.name for source in term_lists}  # term lists of one name are parts of one list
+        _distinct("list", [*names, *(source.name for source in host_lists)])
         _distinct("pattern", [f"{spec.list}/{spec.id}" for spec in pattern_specs])
         _positive(limits)
-        patterns = Patterns(pattern_specs, hint=HINT, engine=engine, max_spans=limits.max_spans)
-        return cls(Terms(term_lists), patterns, Links(host_lists, limits.max_links), limits)
+        return cls(
+            Terms(Compiled.of(term_lists)),
+            Patterns(pattern_specs, hints=_HINTS, engine=engine, max_spans=limits.max_spans),
+            Links(host_lists, limits.max_links),
+            Contacts(regions, limits.max_contacts),
+            limits,
+            _disguises(term_lists),
+        )
+
+    def revised(self, changes: Mapping[str, ListChange]) -> "Lexicon":
+        """The lexicon as it was built, with changes of its term lists, by list name. Raises LexiconError.
+
+        It shares the automata of the lexicon that was built, so that a few changes in a long list take milliseconds.
+        What is found is what a lexicon built from the changed lists finds, but that provisional terms score less.
+        Changes do not add up: a further revision replaces this one.
+        """
+        disguises = self.disguises and self.disguises.revised(changes)
+        terms = self.terms.revised(changes)
+        return Lexicon(terms, self.patterns, self.links, self.contacts, self.limits, disguises)
+
+
+def _disguises(term_lists: Sequence[TermList]) -> Disguises | None:
+    """What finds the terms of the lists that ask for a view of DISGUISES; None where none does."""
+    if all(DISGUISES.isdisjoint(source.views) for source in term_lists):
+        return None
+    from placet.screening.disguise import DisguiseIndex  # noqa: PLC0415 - its dictionaries take half a second to read
+
+    return DisguiseIndex(term_lists)
 
 
 def _distinct(what: str, names: Sequence[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise LexiconError(f"{what} {twice[0]!r}", "this name stands twice; give each its own")
 
@@ -88,79 +151,183 @@ def screen_batch(items: Sequence[Item], lexicon: Lexicon) -> list[list[Finding]]
 
 def _screen(items: Sequence[Item], lexicon: Lexicon) -> list[list[Finding]]:
     """Findings of each item. Its fields stand in `texts` one after the other, in the order of TEXT_FIELDS."""
-    limit = lexicon.limits.max_chars
     texts = [text for item in items for text in (item.title, item.body)]
-    found: dict[int, list[Finding]] = defaultdict(list)
+    found: defaultdict[int, list[Finding]] = defaultdict(list)
+    if sum(map(len, texts)) > lexicon.limits.max_chars:
+        _cut(texts, lexicon.limits.max_chars, found)
+    sources, readings = texts, {}
+    if any(item.format != "text" for item in items):
+        readings = _readings(items, texts)
+        texts = [readings[place].text if place in readings else text for place, text in enumerate(sources)]
+    joined = f"{BREAK}{BREAK.join(texts)}{BREAK}"
+    if joined.count(BARRIER) == len(texts) + 1:
+        hits = lexicon.patterns.hits_together(texts, joined)
+    else:  # a text holds what parts the texts
+        joined = f"{BREAK}{BREAK.join(text.replace(BARRIER, REPLACEMENT) for text in texts)}{BREAK}"
+        hits = lexicon.patterns.hits_apart(texts)
+    _add_terms(texts, joined, lexicon, found)
+    if lexicon.disguises is not None:
+        _add_disguises(texts, lexicon.disguises, found)
+    _add_matches(texts, hits, lexicon, found)
+    _carry_back(readings, sources, found)
+    _add_links(sources, readings, hits, lexicon, found)
+    if not found:
+        return [[] for _ in items]
+    return [_arranged(found[i], item, lexicon.limits) if i in found else [] for i, item in enumerate(items)]
+
+
+def _cut(texts: list[str], limit: int, found: dict[int, list[Finding]]) -> None:
     for place, text in enumerate(texts):
         if len(text) > limit:
             found[place // _FIELDS].append(_limit_finding("text-too-long", place, text))
             texts[place] = text[:limit]
-    _add_terms(texts, lexicon, found)
-    _add_matches(texts, items, lexicon, found)
-    return [_arranged(found[i], item, lexicon.limits) if i in found else [] for i, item in enumerate(items)]
+
+
+# --- markup ------------------------------------------------------------------------------------------------------
+
+
+def _readings(items: Sequence[Item], texts: Sequence[str]) -> dict[int, Reading]:
+    """What is read of the bodies that hold markup, by their place. A title holds none."""
+    bodies = ((owner * _FIELDS + 1, item.format) for owner, item in enumerate(items) if item.format != "text")
+    return {place: reading for place, form in bodies if (reading := visible(texts[place], form))}
+
+
+def _carry_back(readings: Mapping[int, Reading], sources: Sequence[str], found: dict[int, list[Finding]]) -> None:
+    """Give findings that were made on a reading the places of the text as it was submitted."""
+    for place, reading in readings.items():
+        owner = place // _FIELDS
+        if owner in found:
+            found[owner] = [_carried(each, place, reading, sources[place]) for each in found[owner]]
+
+
+def _carried(finding: Finding, place: int, reading: Reading, source: str) -> Finding:
+    if finding.field != TEXT_FIELDS[place % _FIELDS] or finding.label == "text-too-long":
+        return finding
+    if finding.detector == "limits":
+        return _limit_finding(finding.label, place, source)
+    start, end = reading.span(finding.start, finding.end)
+    return replace(finding, start=start, end=end, quote=source[start:end])
 
 
 # --- detectors ---------------------------------------------------------------------------------------------------
 
 
-def _add_terms(texts: Sequence[str], lexicon: Lexicon, found: dict[int, list[Finding]]) -> None:
+def _add_terms(texts: Sequence[str], joined: str, lexicon: Lexicon, found: dict[int, list[Finding]]) -> None:
     """One pass over all texts joined; BARRIER parts them, and no term holds it."""
-    apart = [text.replace(BARRIER, REPLACEMENT) if BARRIER in text else text for text in texts]
-    buffer = Buffer(BARRIER + BARRIER.join(apart))
+    buffer = Buffer(joined)
     candidates = lexicon.terms.candidates(buffer)
     if not candidates:
         return
-    starts = list(accumulate((len(text) + 1 for text in texts), initial=1))
+    starts = buffer.starts()
     looked: Counter[int] = Counter()
-    for net, candidate in candidates:
-        place = bisect_right(starts, candidate.start) - 1
+    for candidate in candidates:
+        place = bisect_right(starts, candidate[0]) - 1
         owner = place // _FIELDS
         looked[owner] += 1
         if looked[owner] <= lexicon.limits.max_candidates:
-            hits = Terms.look(net, candidate, buffer)
-            found[owner] += [_term_finding(hit, place, starts[place], texts[place]) for hit in hits]
+            for hit in Terms.look(candidate, buffer):
+                found[owner].append(_term_finding(hit, place, starts[place], texts[place]))
         elif looked[owner] == lexicon.limits.max_candidates + 1:
             found[owner].append(_limit_finding("too-many-findings", place, texts[place]))
 
 
 def _term_finding(hit: Hit, place: int, offset: int, text: str) -> Finding:
-    start, end = hit.start - offset, hit.end - offset
+    first, last, entry, view, score = hit
+    start, end = first - offset, last - offset
     quote = text[start:end]
-    label = hit.entry.name(quote)
-    name, score = TEXT_FIELDS[place % _FIELDS], SCORES[hit.view]
-    return Finding("terms", hit.entry.source.name, label, name, start, end, hit.view, score, quote)
+    name = TEXT_FIELDS[place % _FIELDS]
+    return Finding("terms", entry.source.name, entry.name(quote), name, start, end, view, score, quote)
+
+
+def _add_disguises(texts: Sequence[str], disguises: Disguises, found: dict[int, list[Finding]]) -> None:
+    """What is found only on a reading that guesses, where no surer reading has found it already."""
+    covers: dict[int, _Cover] = {}
+    for place, start, end, source, label, view, score in disguises.find(texts):
+        owner, name = place // _FIELDS, TEXT_FIELDS[place % _FIELDS]
+        cover = covers.get(owner) or covers.setdefault(owner, _Cover(found[owner]))
+        if not cover.overlaps((source, label, name), start, end):
+            quote = texts[place][start:end]
+            found[owner].append(Finding("terms", source, label, name, start, end, view, score, quote))
+
+
+class _Cover:
+    """Where in an item each term is found already."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        spans: dict[tuple[str, str, str], list[tuple[int, int]]] = defaultdict(list)
+        for each in findings:
+            if each.detector == "terms":
+                spans[each.list, each.label, each.field].append((each.start, each.end))
+        self._starts = {term: sorted(start for start, _ in own) for term, own in spans.items()}
+        self._ends = {term: list(accumulate((end for _, end in sorted(own)), max)) for term, own in spans.items()}
+
+    def overlaps(self, term: tuple[str, str, str], start: int, end: int) -> bool:
+        """Whether the term, (list, label, field), is found at a place that shares a character with this one."""
+        before = bisect_left(self._starts.get(term, ()), end)
+        return before > 0 and self._ends[term][before - 1] > start
 
 
 def _add_matches(
-    texts: Sequence[str], items: Sequence[Item], lexicon: Lexicon, found: dict[int, list[Finding]]
+    texts: Sequence[str], hits: Mapping[int, Collection[int]], lexicon: Lexicon, found: dict[int, list[Finding]]
 ) -> None:
-    """Patterns and links. Both are looked for in the text exactly as it was submitted."""
+    """Patterns and contacts."""
     patterns = lexicon.patterns
-    for place, text in enumerate(texts):
-        hits: Iterable[int] = patterns.hits(utf8(text)) if text else patterns.on_nothing
-        form = items[place // _FIELDS].format if place % _FIELDS else "text"  # a title holds no markup
-        if hits or (form == "html" and "<" in text):
-            found[place // _FIELDS] += _pattern_findings(set(hits), place, text, patterns)
-            if patterns.hint in hits or form == "html":
-                found[place // _FIELDS] += _link_findings(place, text, form, lexicon.links)
+    hints = frozenset(patterns.hints)
+    for place, indices in hits.items():
+        own, asked = found[place // _FIELDS], frozenset(indices)
+        own += _pattern_findings(asked - hints, place, texts[place], patterns)
+        if not hints.isdisjoint(asked - {patterns.hints[_LINKS]}):
+            own += _contact_findings(place, texts[place], lexicon.contacts)
 
 
-def _pattern_findings(hits: set[int], place: int, text: str, patterns: Patterns) -> Iterator[Finding]:
+def _add_links(
+    sources: Sequence[str],
+    readings: Mapping[int, Reading],
+    hits: Mapping[int, Collection[int]],
+    lexicon: Lexicon,
+    found: dict[int, list[Finding]],
+) -> None:
+    """Links, and text that markup hides."""
+    hint = lexicon.patterns.hints[_LINKS]
+    for place, indices in hits.items():
+        if hint in indices and place not in readings:
+            found[place // _FIELDS] += _link_findings(place, sources[place], None, lexicon.links)
+    for place, reading in readings.items():
+        own, text = found[place // _FIELDS], sources[place]
+        if reading.targets or hint in hits.get(place, ()):
+            own += _link_findings(place, text, reading, lexicon.links)
+        for start, end in reading.hidden:
+            name, label = TEXT_FIELDS[place % _FIELDS], "hidden-text"
+            own.append(Finding("markup", f"markup/{label}", label, name, start, end, quote=text[start:end]))
+
+
+def _pattern_findings(hits: Collection[int], place: int, text: str, patterns: Patterns) -> Iterator[Finding]:
     name, data = TEXT_FIELDS[place % _FIELDS], utf8(text)
-    for index in hits - {patterns.hint}:
-        if patterns.specs[index].field in (None, name):
+    for index in hits:
+        spec = patterns.specs[index]
+        if spec.field in (None, name):
             spans, more = patterns.spans(index, data)
-            for start, end, spec in spans:
+            for start, end in spans:
                 yield Finding("patterns", spec.list, spec.id, name, start, end, quote=text[start:end])
             if more:
                 yield _limit_finding("too-many-findings", place, text)
 
 
-def _link_findings(place: int, text: str, form: str, links: Links) -> Iterator[Finding]:
-    facts, more = links.find(text, form)
-    for start, end, source, label in facts:
-        name = TEXT_FIELDS[place % _FIELDS]
-        yield Finding("links", source, label, name, start, end, quote=text[start:end])
+def _contact_findings(place: int, text: str, detector: Contacts) -> Iterator[Finding]:
+    """Contacts by their kind. A finding never says more: a contact is personal data, and findings are recorded."""
+    found, more = detector.find(text)
+    for start, end, kind, score, view in found:
+        name, source = TEXT_FIELDS[place % _FIELDS], f"contacts/{kind}"
+        yield Finding("contacts", source, kind, name, start, end, view, score, text[start:end])
+    if more:
+        yield _limit_finding("too-many-contacts", place, text)
+
+
+def _link_findings(place: int, text: str, reading: Reading | None, detector: Links) -> Iterator[Finding]:
+    facts, more = detector.find(text, reading)
+    for start, end, source, label, score in facts:
+        name, view = TEXT_FIELDS[place % _FIELDS], "exact" if score == 100 else "squeezed"
+        yield Finding("links", source, label, name, start, end, view, score, text[start:end])
     if more:
         yield _limit_finding("too-many-links", place, text)
 
@@ -177,12 +344,17 @@ def _order(finding: Finding) -> tuple[int, int, int, str, str, str]:
     return (place, finding.start, finding.end, finding.detector, finding.list, finding.label)
 
 
+def _score(finding: Finding) -> int:
+    return finding.score
+
+
 def _arranged(found: list[Finding], item: Item, limits: Limits) -> list[Finding]:
     """In order, each once, and no more than the limit; the findings about limits themselves are never dropped."""
     if len(found) == 1:
         return found
     about_limits = {f.label: f for f in found if f.detector == "limits"}
-    findings = sorted({f for f in found if f.detector != "limits"}, key=_order)
+    surest_last = sorted((f for f in found if f.detector != "limits"), key=_score)
+    findings = sorted({_order(f): f for f in surest_last}.values(), key=_order)
     if len(findings) > limits.max_findings:
         last = TEXT_FIELDS.index(findings[limits.max_findings].field)
         text = (item.title, item.body)[last]

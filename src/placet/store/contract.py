@@ -91,6 +91,27 @@ class Name(Value, frozen=True):
     dossier: str
 
 
+class NearText(Value, frozen=True):
+    """What is kept of a submitted text so that near copies of it are found (screening/near.py)."""
+
+    dossier: str
+    account: str
+    at: Micros
+    keys: tuple[int, ...]
+    """Signed 64-bit keys, eight at most; texts that share one may be alike."""
+    minima: bytes
+
+
+class NearFound(Value, frozen=True):
+    """A stored text that shares a key with the one asked about, and what has become of its dossier."""
+
+    dossier: str
+    account: str
+    at: Micros
+    minima: bytes
+    status: str
+
+
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """One command's whole effect: all of it is written, or none.
 
@@ -106,6 +127,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """(SHA-256 digest, content); content is bytes that the caller has already hashed."""
     deliveries: tuple[Delivery, ...] = ()
     names: tuple[Name, ...] = ()
+    near: NearText | None = None
     remember: Remembered | None = None
 
 
@@ -216,6 +238,12 @@ class Store(Protocol):
 
     async def blob(self, digest: bytes) -> bytes | None:
         """A content by its SHA-256 digest."""
+
+    async def near(self, keys: Sequence[int], since: Micros, limit: int) -> list[NearFound]:
+        """Texts submitted at `since` or later that share a key, each once; of each key the newest `limit` at most."""
+
+    async def forget_near(self, before: Micros, limit: int) -> int:
+        """Drop the oldest texts submitted before that, `limit` at most; gives how many. No verdict needs them."""
 
     async def due(self, until: Micros, limit: int) -> list[Deadline]:
         """Deadlines that have come, earliest first. They go away when their dossier is written."""

@@ -28,6 +28,7 @@ from placet.store.contract import (
     DossierRow,
     EntryRow,
     Head,
+    NearFound,
     Query,
     Remembered,
     WriteResult,
@@ -49,6 +50,7 @@ from placet.store.postgres_sql import (
     find_known,
     insert,
     insert_beside,
+    insert_near,
     insert_record,
     where_of,
 )
@@ -171,6 +173,7 @@ class PostgresStore:
             results, accepted = (await find_known(connection, commits)).sort(commits, next_seq)
             await insert_record(connection, accepted, next_seq)
             await insert_beside(connection, accepted)
+            await insert_near(connection, accepted, next_seq)
         return results
 
     # --- reading it ----------------------------------------------------------------------------------------------
@@ -224,6 +227,33 @@ class PostgresStore:
         """See Store.blob."""
         row = await self._one("SELECT content FROM blob WHERE digest = $1", digest)
         return row[0] if row else None
+
+    async def near(self, keys: Sequence[int], since: Micros, limit: int) -> list[NearFound]:
+        """See Store.near."""
+        newest = (
+            "SELECT k.seq FROM near_key k JOIN near_text n USING (seq)"
+            " WHERE k.key = asked.key AND n.at >= $2 ORDER BY k.seq DESC LIMIT $3"
+        )
+        sql = (
+            "SELECT t.dossier, t.account, t.at, t.minima, d.status FROM"
+            f" (SELECT DISTINCT seq FROM unnest($1::bigint[]) AS asked (key), LATERAL ({newest}) AS one) AS found"
+            " JOIN near_text t USING (seq) JOIN dossier d ON d.id = t.dossier ORDER BY t.seq DESC"
+        )
+        return [NearFound(*row) for row in await self._all(sql, list(keys), since, limit)]
+
+    async def forget_near(self, before: Micros, limit: int) -> int:
+        """See Store.forget_near."""
+        row = await self._one(
+            "WITH oldest AS (SELECT seq, at FROM near_text ORDER BY seq LIMIT $2),"
+            " gone AS (DELETE FROM near_text USING oldest WHERE near_text.seq = oldest.seq AND oldest.at < $1"
+            " RETURNING near_text.seq, keys),"
+            " keys AS (DELETE FROM near_key USING (SELECT seq, unnest(keys) AS key FROM gone) AS old"
+            " WHERE near_key.key = old.key AND near_key.seq = old.seq RETURNING 1)"
+            " SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM keys)",
+            before,
+            limit,
+        )
+        return row[0] if row else 0
 
     async def due(self, until: Micros, limit: int) -> list[Deadline]:
         """See Store.due."""

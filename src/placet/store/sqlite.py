@@ -10,6 +10,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
+import struct
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -32,6 +33,8 @@ from placet.store.contract import (
     EntryRow,
     Head,
     Name,
+    NearFound,
+    NearText,
     Query,
     Remembered,
     WriteResult,
@@ -52,6 +55,7 @@ _DOSSIER = "id, kind, version, status, account, queue, priority, assignee, due_a
 _DELIVERY = "id, endpoint, dossier, event, body, created_at, next_at, attempts, status, last_error"
 _CREDENTIAL = "id, kind, owner, lookup, body, created_at, expires_at"
 _SORT_COLUMN = {"due": "due_at", "opened": "opened_at", "newest": "opened_at"}
+_KEY = struct.Struct("<q")
 _MOST_VARIABLES = 512
 _ROWS_AT_ONCE = (64, 16, 4, 1)
 _STATEMENTS = 512
@@ -279,6 +283,36 @@ class SqliteStore:
         """See Store.blob."""
         row = self._now("SELECT content FROM blob WHERE digest = ?", (digest,))
         return row[0] if row else None
+
+    async def near(self, keys: Sequence[int], since: Micros, limit: int) -> list[NearFound]:
+        """See Store.near. Look-ups by key, so they run at once."""
+        if self._loop_reader is None:
+            raise StoreUnavailable("The database is not open.")
+        found: dict[int, NearFound] = {}
+        sql = (
+            "SELECT t.seq, t.dossier, t.account, t.at, t.minima, d.status FROM near_key k JOIN near_text t USING (seq)"
+            " JOIN dossier d ON d.id = t.dossier WHERE k.key = ? AND t.at >= ? ORDER BY k.seq DESC LIMIT ?"
+        )
+        try:
+            for key in keys:
+                rows = self._loop_reader.execute(sql, (key, since, limit)).fetchall()
+                found.update({seq: NearFound(*row) for seq, *row in rows})
+        except _TROUBLE as problem:
+            raise StoreUnavailable(f"SQLite: {problem}.") from problem
+        return [found[seq] for seq in sorted(found, reverse=True)]
+
+    async def forget_near(self, before: Micros, limit: int) -> int:
+        """See Store.forget_near."""
+
+        def work(connection: sqlite3.Connection) -> int:
+            oldest = "SELECT seq, keys, at FROM near_text ORDER BY seq LIMIT ?"
+            rows = [(seq, keys) for seq, keys, at in connection.execute(oldest, (limit,)) if at < before]
+            pairs = [(key, seq) for seq, keys in rows for (key,) in _KEY.iter_unpack(keys)]
+            connection.executemany("DELETE FROM near_key WHERE key = ? AND seq = ?", pairs)
+            connection.executemany("DELETE FROM near_text WHERE seq = ?", [(seq,) for seq, _ in rows])
+            return len(rows)
+
+        return await self._on_writer(work)
 
     async def due(self, until: Micros, limit: int) -> list[Deadline]:
         """See Store.due."""
@@ -543,6 +577,7 @@ def _insert(connection: sqlite3.Connection, commits: Sequence[Commit], seq: int)
     _put(connection, f"INSERT OR REPLACE INTO dossier ({_DOSSIER})", dossiers)
     connection.executemany("DELETE FROM due WHERE dossier = ?", with_deadlines)
     _insert_beside(connection, commits)
+    _insert_near(connection, commits, seq)
 
 
 def _insert_beside(connection: sqlite3.Connection, commits: Sequence[Commit]) -> None:
@@ -561,6 +596,17 @@ def _insert_beside(connection: sqlite3.Connection, commits: Sequence[Commit]) ->
     _put(connection, f"INSERT INTO outbox ({_DELIVERY})", deliveries)
     _put(connection, "INSERT OR IGNORE INTO name (scope, name, dossier)", names)
     _put(connection, "INSERT INTO idempotency (scope, key, digest, reply, at)", remembered)
+
+
+def _insert_near(connection: sqlite3.Connection, commits: Sequence[Commit], seq: int) -> None:
+    texts: list[tuple[int, NearText]] = []
+    for commit in commits:
+        if commit.near is not None and commit.entries:
+            texts.append((seq, commit.near))
+        seq += len(commit.entries)
+    rows = [(at, t.dossier, t.account, t.at, t.minima, b"".join(map(_KEY.pack, t.keys))) for at, t in texts]
+    _put(connection, "INSERT INTO near_text (seq, dossier, account, at, minima, keys)", rows)
+    _put(connection, "INSERT OR IGNORE INTO near_key (key, seq)", [(key, at) for at, t in texts for key in t.keys])
 
 
 def _put(connection: sqlite3.Connection, insert: str, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -22,9 +22,9 @@ from placet import __version__
 from placet.errors import CODES, PlacetError
 from placet.house import House
 from placet.metrics import Metrics
-from placet.web.api import accounts, ledger, publications, system
+from placet.web.api import accounts, ledger, lists, publications, system
 from placet.web.auth import Gate
-from placet.web.console import admin, records, review, session
+from placet.web.console import admin, records, review, session, trial
 from placet.web.contexts import ProblemPage
 from placet.web.desk import Desk
 from placet.web.problems import api_error, describe, describe_problems, shown_path
@@ -72,12 +72,14 @@ def create_app(house: House, *, demo: bool = False) -> Litestar:
             publications.router(settings.max_batch_bytes),
             accounts.router(),
             ledger.router(),
+            lists.router(),
             openapi_json,
         ],
         exception_handlers={Exception: api_error},
     )
     static = create_static_files_router("/static", [str(files("placet.web") / "static")], include_in_schema=False)
-    handlers = [*pages.HANDLERS, *session.HANDLERS, *review.HANDLERS, *records.HANDLERS, *admin.HANDLERS]
+    sections = (session, review, trial, records, admin)
+    handlers = [*pages.HANDLERS, *(each for section in sections for each in section.HANDLERS)]
     checks = Router(
         "/",
         route_handlers=[system.healthz, system.readyz, system.metrics],

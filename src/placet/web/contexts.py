@@ -170,6 +170,14 @@ class FindingRow(Value, frozen=True):
     quote: str
     view: str
     score: int
+    start: int
+    """Characters before it in the field."""
+    end: int
+    source: str = ""
+    """Name of the detector from outside, a machine, that has spoken; or empty."""
+    version: str = ""
+    failed: bool = False
+    """That detector was asked and did not answer; `label` says why."""
 
 
 class ClauseRow(Value, frozen=True):
@@ -333,6 +341,24 @@ class AccountsPage(Value, frozen=True):
     chrome: Chrome
     accounts: tuple[AccountCard, ...]
     next: str = ""
+
+
+class TrialPage(Value, frozen=True):
+    """/desk/try : what screening and the rules in force say of a text; nothing is recorded."""
+
+    chrome: Chrome
+    text: str = ""
+    format: str = "text"
+    problem: str = ""
+    """A message key, where the text could not be tried."""
+    outcome: str = ""
+    """The verdict, or empty where nothing has been tried yet."""
+    segments: tuple[Segment, ...] = ()
+    findings: tuple[FindingRow, ...] = ()
+    hits: tuple["HitRow", ...] = ()
+    errors: tuple[tuple[str, str], ...] = ()
+    readings: tuple[tuple[str, str], ...] = ()
+    """(name, the beginning of the text on that reading)."""
 
 
 class LedgerRow(Value, frozen=True):

@@ -27,6 +27,7 @@ _VISIT: Final = "placet_visit"
 NAV: Final[tuple[tuple[str, str, str], ...]] = (
     ("nav.queue", "/desk", "publication.read"),
     ("nav.accounts", "/desk/accounts", "account.read"),
+    ("nav.trial", "/desk/try", "screen"),
     ("nav.ledger", "/desk/ledger", "ledger.read"),
     ("nav.staff", "/desk/staff", "staff.manage"),
     ("nav.keys", "/desk/keys", "key.manage"),

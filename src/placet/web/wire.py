@@ -1,19 +1,22 @@
 """What goes over the wire: request bodies, and how states are shown. OpenAPI is made from these types."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from placet.errors import BadInput
+from placet.events import rfc3339
 from placet.ledger.encode import MAX_INT
 from placet.model import ID_PREFIXES, Finding, Item, Json, Medium, Micros, RuleHit, Source, Verdict
 from placet.policy import Policy
 from placet.procedure.account import Account
 from placet.procedure.publication import Publication, due_at
-from placet.service import Done, Screening, Submission, rfc3339
+from placet.service import Done, Screening, Submission
 from placet.shelf import Shelf
 from placet.store.contract import EntryRow
+from placet.web.automated import AutomatedOut, automated
 
 _encoder: Final = msgspec.json.Encoder()
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -128,7 +131,7 @@ class ProfileIn(Body, frozen=True, rename={"account_class": "class"}):
     account_class: Name = ""
 
 
-class FindingOut(msgspec.Struct, frozen=True):
+class FindingOut(msgspec.Struct, frozen=True, omit_defaults=True):
     """A finding with the words themselves."""
 
     detector: str
@@ -139,6 +142,8 @@ class FindingOut(msgspec.Struct, frozen=True):
     quote: str
     view: str
     score: int
+    version: str = ""
+    """Of a detector from outside."""
 
 
 class CitationOut(msgspec.Struct, frozen=True):
@@ -160,7 +165,7 @@ class GroundOut(msgspec.Struct, frozen=True):
     cites: tuple[CitationOut, ...]
 
 
-class VerdictOut(msgspec.Struct, frozen=True):
+class VerdictOut(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the rules say."""
 
     outcome: str
@@ -169,6 +174,8 @@ class VerdictOut(msgspec.Struct, frozen=True):
     errors: tuple[dict[str, Any], ...]
     policy: str
     grounds: tuple[GroundOut, ...]
+    automated: tuple[AutomatedOut, ...] = ()
+    """The detectors from outside that took part, for the author to know of; left out where there are none."""
 
 
 class ScreenOut(msgspec.Struct, frozen=True):
@@ -336,7 +343,15 @@ def finding_out(finding: Finding, item: Item) -> FindingOut:
     quote = finding.quote or getattr(item, finding.field, "")[finding.start : finding.end]
     span = (finding.start, finding.end)
     return FindingOut(
-        finding.detector, finding.list, finding.label, finding.field, span, quote, finding.view, finding.score
+        detector=finding.detector,
+        list=finding.list,
+        label=finding.label,
+        field=finding.field,
+        span=span,
+        quote=quote,
+        view=finding.view,
+        score=finding.score,
+        version=finding.version,
     )
 
 
@@ -352,8 +367,8 @@ def ground_out(ground: str, policy: Policy) -> GroundOut:
     return GroundOut(ground, dict(known.title), dict(known.reason), dict(known.remedy), tuple(cites))
 
 
-def verdict_out(verdict: Verdict, policy: Policy) -> VerdictOut:
-    """A verdict with the texts of its grounds."""
+def verdict_out(verdict: Verdict, policy: Policy, findings: Sequence[Finding] = ()) -> VerdictOut:
+    """A verdict with the texts of its grounds, and what detectors from outside had to do with it."""
     grounds = dict.fromkeys(hit.ground for hit in verdict.hits)
     return VerdictOut(
         outcome=verdict.outcome,
@@ -362,6 +377,7 @@ def verdict_out(verdict: Verdict, policy: Policy) -> VerdictOut:
         errors=tuple(msgspec.to_builtins(error) for error in verdict.errors),
         policy=verdict.policy,
         grounds=tuple(ground_out(ground, policy) for ground in grounds),
+        automated=automated(verdict, findings),
     )
 
 
@@ -373,7 +389,7 @@ def _hit(hit: RuleHit) -> dict[str, Any]:
 def screen_out(screening: Screening, policy: Policy) -> ScreenOut:
     """The answer to a trial."""
     findings = tuple(finding_out(each, screening.item) for each in screening.findings)
-    return ScreenOut(verdict_out(screening.verdict, policy), findings, screening.revision)
+    return ScreenOut(verdict_out(screening.verdict, policy, screening.findings), findings, screening.revision)
 
 
 def publication_out(
@@ -401,10 +417,14 @@ def publication_out(
         submitted_at=rfc3339(state.submitted_at),
         schedule_at=rfc3339(state.schedule_at) if state.schedule_at else None,
         due_at=rfc3339(due) if due else None,
-        verdict=verdict_out(screening.verdict, shelf.at_hand(screening.verdict.policy)) if screening else None,
+        verdict=_verdict_of(screening, shelf) if screening else None,
         findings=tuple(finding_out(each, shown) for each in screening.findings) if screening and shown else None,
         content=content,
     )
+
+
+def _verdict_of(screening: Screening, shelf: Shelf) -> VerdictOut:
+    return verdict_out(screening.verdict, shelf.at_hand(screening.verdict.policy), screening.findings)
 
 
 def publication_reply(shelf: Shelf) -> Any:

@@ -80,7 +80,7 @@ async def screen(request: StrictRequest, data: ScreenIn) -> Response[ScreenOut]:
             return problem_response("account_not_found")  # type: ignore[return-value]
         facts = facts_of(account)
     item = item_of(data, desk.service.policy, desk.settings.max_text_chars)
-    screening = desk.service.screen(item, facts, "")
+    screening = await desk.service.screen(item, facts, "")
     return Response(encode(screen_out(screening, desk.service.policy)), media_type=JSON)  # type: ignore[arg-type]
 
 

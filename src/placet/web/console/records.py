@@ -8,11 +8,11 @@ from litestar import Response, get
 
 from placet import kinds
 from placet.errors import PlacetError
+from placet.events import rfc3339
 from placet.ledger.encode import commitment
 from placet.ledger.merkle import node_hash
 from placet.procedure import account as accounts
 from placet.recorder import Proven
-from placet.service import rfc3339
 from placet.store.contract import Query
 from placet.web.api.publications import read_cursor, write_cursor
 from placet.web.console import show

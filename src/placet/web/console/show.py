@@ -8,12 +8,13 @@ from typing import Any, Final
 import msgspec
 
 from placet import kinds
+from placet.events import rfc3339
 from placet.model import Citation, Finding, Ground, Item, Json, RuleHit
-from placet.policy import Policy, say
+from placet.policy import Policy, detector_of, say
 from placet.procedure.account import Account
 from placet.procedure.publication import Publication
-from placet.service import rfc3339
 from placet.store.contract import EntryRow, Query, Store
+from placet.web.automated import is_failure
 from placet.web.contexts import (
     AccountCard,
     ClauseRow,
@@ -89,7 +90,22 @@ def finding_rows(findings: Sequence[Finding], item: Item) -> tuple[FindingRow, .
     rows = []
     for number, each in enumerate(findings, 1):
         quote = visible(getattr(item, each.field, "")[each.start : each.end][:200])
-        rows.append(FindingRow(number, each.detector, each.list, each.label, each.field, quote, each.view, each.score))
+        row = FindingRow(
+            number=number,
+            detector=each.detector,
+            list=each.list,
+            label=each.label,
+            field=each.field,
+            quote=quote,
+            view=each.view,
+            score=each.score,
+            start=each.start,
+            end=each.end,
+            source=detector_of(each.list),
+            version=each.version,
+            failed=is_failure(each),
+        )
+        rows.append(row)
     return tuple(rows)
 
 

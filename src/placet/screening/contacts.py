@@ -1,0 +1,332 @@
+"""Contacts: telephone numbers, e-mail addresses, and names and numbers at chat services, also written in disguise.
+
+A name or number at a service counts where the service is named before it ("微信：abc_123", "薇❤信 abc123") and where
+something else speaks for it: a colon, an "@", the word for an account, an invitation. A bare number is none. What looks
+like a word counts only where it ends the clause, and as a guess. Telephone numbers: see phones.py.
+
+What is found is personal data. A finding therefore names the kind alone; `normalise` gives the one form of a contact,
+for display and comparison, to those who may see the text anyway.
+
+Everything is searched by RE2 on the folded reading, in time linear in the text.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice, pairwise
+from typing import Any, Final, NamedTuple
+
+from placet.screening.fold import fold, scalar
+from placet.screening.links import DOT, written_host
+from placet.screening.lists import LexiconError
+from placet.screening.patterns import compile_re2
+from placet.screening.phones import FIGURES, MEASURED, REGIONS, find_phones, international, load_regions
+
+SURE: Final = 95
+GUESS: Final = 70
+
+# --- hints: where a closer look may be worth it ------------------------------------------------------------------
+
+# For the text as submitted: digits in other shapes and characters of both Chinese scripts are spelled out.
+_ANY_DIGIT: Final = "0-9０-９⓪①-⑨⑴-⑼❶-❾➀-➈零〇一二三四五六七八九壹贰貳叁參肆伍陆陸柒捌玖幺"
+_FOLLOWED: Final = rf"[^\n]{{0,10}}[A-Za-z{_ANY_DIGIT}]"
+_DIGITS: Final = rf"(?:[{_ANY_DIGIT}][^A-Za-z0-9\x{{3400}}-\x{{9fff}}\n]{{0,3}}){{6}}[{_ANY_DIGIT}]"
+_AT: Final = r"[0-9A-Za-z_][@＠#][0-9A-Za-z]|[艾爱愛]特|[0-9A-Za-z]\s?[\[({（【]\s?(?:[Aa][Tt]|[@＠])\s?[\])}）】]"
+_CHINESE_NAMES: Final = (
+    r"[微薇葳徽威维維]|[卫衛魏巍溦][信芯]|[VvWw]信|[加嘉佳伽+＋➕][^\n]{0,2}[VvQq]|[Qq][群號号]|[扣叩蔻抠摳][^\n]{0,3}[扣叩蔻抠摳]"
+    r"|企[鹅鵝]|球球|秋秋|[电電][报報]|[飞飛][机機]|✈|[赖賴]"
+)
+_LATIN_NAMES: Final = (
+    r"(?i)\b(?:[vw][^a-z0-9\n]{0,3}x|q[^a-z0-9\n]{0,3}q|tg|telegram|whats[^a-z0-9\n]{0,3}app|line|s[^a-z0-9\n]{0,3}kype|snap"
+    r"|snapchat|dis[^a-z0-9\n]{0,3}cord|wechat|wei[^a-z0-9\n]{0,3}xin)(?:\b|[0-9])[^\n]{0,10}[a-z0-9]"
+)
+_HOSTS: Final = (
+    r"(?i)\b(?:t|wa|telegram|line)\.(?:me|dog)/|discord\.gg/|lin\.ee/|/invite/|whatsapp\.com/|snapchat\.com/|tg://"
+    r"|qq\.com/|wechat\.com/|skype\.com/|skype:"
+)
+_SHAPES: Final = r"[\x{24b6}-\x{24e9}\x{ff21}-\x{ff5a}\x{1d400}-\x{1d7ff}\x{1f110}-\x{1f189}]"
+HINTS: Final = (_DIGITS, _AT, f"(?:{_CHINESE_NAMES}){_FOLLOWED}", _LATIN_NAMES, _HOSTS, _SHAPES + _FOLLOWED)
+"""One of these matches wherever a text may hold a contact, so that most texts need no closer look."""
+
+# --- services ----------------------------------------------------------------------------------------------------
+
+# All expressions from here on are for the folded reading: lower case, half width, simplified Chinese.
+_GAP: Final = r"[^\pL\pN\n=×*/<>|]{0,3}"
+_DIGIT: Final = f"[0-9{FIGURES}]"
+_NUMBER: Final = rf"[0-9]{{5,15}}|{_DIGIT}(?:{_GAP}{_DIGIT}){{4,14}}"
+_JOIN: Final = "[加嘉佳伽+➕]"
+_V: Final = "[微薇葳徽威维v]"
+_ACCOUNT: Final = (
+    r"(?:\s?(?:公众号|同号|[账帐]号|号码?|群号?|名|(?:id|username|user|handle|name|number)\b|[(（]同[^\n]{1,4}[)）]))"
+)
+
+
+class _Service(NamedTuple):
+    """A chat service: its names in the open and in disguise, and what stands for somebody there."""
+
+    kind: str
+    names: str
+    bent: str
+    handle: str
+    wordy: tuple[str, ...] = ()
+    """Those of its names that are words with another sense as well: a colon after them says nothing."""
+
+
+_SERVICES: Final = (
+    _Service(
+        "wechat",
+        r"微信|\b(?:wechat|weixin)",
+        rf"[微薇葳徽威维]{_GAP}(?:[信芯心]|x\b)|[卫魏巍溦]{_GAP}[信芯]|\b[vw]{_GAP}[x信]|\bwei{_GAP}(?:xin|信)"
+        rf"|{_JOIN}我?{_GAP}{_V}",
+        rf"[a-z][a-z0-9_-]{{5,19}}|{_NUMBER}",
+    ),
+    _Service("qq", r"\bqq", rf"\bq{_GAP}[q群]|[扣叩蔻抠]{_GAP}[扣叩蔻抠]|企鹅|球球|秋秋|{_JOIN}我?{_GAP}q", _NUMBER),
+    _Service("telegram", r"\btelegram|电报", r"\btg|纸?飞机|✈", r"[a-z][a-z0-9_]{4,31}", wordy=("飞机", "✈")),
+    _Service("whatsapp", r"\bwhats\s?app", rf"\bwhats{_GAP}app", rf"\+?{_DIGIT}(?:{_GAP}{_DIGIT}){{6,14}}"),
+    _Service("line", r"\bline", "赖", r"[a-z0-9][a-z0-9._-]{3,19}", wordy=("line", "赖")),
+    _Service("skype", r"\bskype", rf"\bs{_GAP}kype", r"live:[a-z0-9._:-]{3,40}|[a-z][a-z0-9.,_-]{5,31}"),
+    _Service("snapchat", r"\bsnapchat", r"\bsnap", r"[a-z][a-z0-9._-]{2,14}"),
+    _Service("discord", r"\bdiscord", rf"\bdis{_GAP}cord", r"[a-z0-9_.]{2,32}#[0-9]{4}|[a-z0-9_.]{2,32}"),
+)
+_NAMED: Final = [
+    (
+        service,
+        compile_re2(
+            rf"({service.names}|{service.bent})({_ACCOUNT}{{0,2}})(\s?(?:is\b|是|为))?([^\pL\pN\n]{{0,6}}?)({service.handle})"
+        ),
+        compile_re2(f"^(?:{service.names})$"),
+    )
+    for service in _SERVICES
+]
+
+# Addresses that open a talk or a group at a service.
+_ADDRESSES: Final = [
+    (kind, compile_re2(rf"(?:^|[^a-z0-9.-])((?:www\.)?(?:{regex}))"))
+    for kind, regex in (
+        ("telegram", r"(?:t|telegram)\.(?:me|dog)/(?:joinchat/|s/|\+)?[a-z0-9_-]{4,64}|tg://[a-z]+\?[^\s\"'<>]{3,80}"),
+        ("whatsapp", r"wa\.me/(?:qr/|message/)?\+?[a-z0-9]{7,20}|chat\.whatsapp\.com/[a-z0-9]{8,40}"),
+        ("whatsapp", r"(?:api|web)\.whatsapp\.com/send/?\?phone=\+?[0-9]{7,15}"),
+        ("line", r"line\.me/(?:r/)?ti/[a-z0-9]{1,2}/[a-z0-9@~%._-]{3,64}|lin\.ee/[a-z0-9]{4,20}"),
+        ("discord", r"discord\.gg/[a-z0-9-]{2,40}|discord(?:app)?\.com/invite/[a-z0-9-]{2,40}"),
+        ("snapchat", r"snapchat\.com/add/[a-z0-9._-]{3,15}"),
+        ("skype", r"join\.skype\.com/[a-z0-9]{4,20}|skype:[a-z0-9.,_:-]{3,40}\?(?:chat|call|add)"),
+        ("qq", r"(?:qm|jq|wpa)\.qq\.com/[^\s\"'<>]{3,120}"),
+        ("wechat", r"u\.wechat\.com/[a-z0-9_-]{4,64}|weixin\.qq\.com/[gr]/[a-z0-9_-]{4,64}"),
+    )
+]
+_NOBODY: Final = frozenset(
+    ["addlist", "addstickers", "addtheme", "iv", "login", "proxy", "setlanguage", "share", "socks"]
+)
+
+_INVITED: Final = compile_re2(
+    r"((?:^|[^增更参追施叠附])[加嘉佳伽]|[+➕]|联系|私聊|咨询|找|扫|撩|聊|关注|搜)[^\pL\pN\n]{0,4}(?:我的?)?[^\pL\pN\n]{0,4}$"
+    r"|\b(?:add|text|dm|message|msg|contact|reach|find|hit|ping|join|follow|my|our)\b[a-z' ]{0,12}[^\pN\n]{0,4}$"
+)
+"""An invitation right before a name; in Chinese, its first group."""
+_WINDOW: Final = 20
+_JOINS: Final = frozenset("加嘉佳伽+➕")
+_IDENTITIES: Final = frozenset(["id", "username", "handle", "号", "账号", "帐号"])
+_SHORT: Final = frozenset(["vx", "wx", "v信", "w信"])
+"""Names that nobody writes but to invite."""
+_TELLING: Final = frozenset(":=@→➡➜☞👉")
+_NOT_SOMEBODY: Final = compile_re2(
+    r"^(?:wechat|weixin|qq|telegram|whatsapp|line|skype|snapchat|discord|facebook|instagram|twitter|tiktok|youtube|https?"
+    r"|www|iphone|ipad|android|windows|macos|ios|official|support|channel|group|download|version|login|signup|desktop"
+    r"|mobile|premium|update|status|error|false|web|app|api|sdk|bot|pro|plus|true|null|none)[0-9._-]*$"
+)
+
+
+_LETTER: Final = compile_re2("[a-z]")
+_FIGURES: Final = frozenset("0123456789" + FIGURES)
+_POINTS: Final = frozenset(".,:/")
+_BARE_NUMBER: Final = 6
+"""Digits that are a number at QQ when they stand right behind its name."""
+_FEW_FIGURES: Final = 3
+_WORD_GOES_ON: Final = compile_re2(r"^(?:[a-z0-9_@]|\.[a-z0-9])")
+_CLAUSE_GOES_ON: Final = compile_re2(r"^[ '/&+#-][a-z0-9]")
+
+
+class Contact(NamedTuple):
+    """A contact in a text: character offsets, its kind, and how sure it is; never the contact itself."""
+
+    start: int
+    end: int
+    kind: str
+    score: int
+    view: str
+
+
+class Contacts:
+    """Finds contacts. Immutable; several threads may search at once."""
+
+    def __init__(self, regions: Sequence[str] = REGIONS, max_contacts: int = 100) -> None:
+        try:
+            load_regions(regions)
+        except ValueError as reason:
+            raise LexiconError("regions", str(reason)) from None
+        self._regions = tuple(regions)
+        self._most = max_contacts
+
+    def find(self, text: str) -> tuple[list[Contact], bool]:
+        """The contacts in a text that is read as it stands, and whether there were more of a sort than the limit."""
+        safe = scalar(text)
+        folded = fold(safe)
+        sorts = (_phones(safe, folded, self._regions), _mails(safe, folded), _addresses(folded), _handles(safe, folded))
+        each = [list(islice(found, self._most + 1)) for found in sorts]
+        return sorted(chain(*(found[: self._most] for found in each))), any(len(found) > self._most for found in each)
+
+
+def _contact(text: str, folded: str, start: int, end: int, kind: str, *, sure: bool) -> Contact:
+    view = "squeezed" if not sure else "exact" if text[start:end] == folded[start:end] else "folded"
+    return Contact(start, end, kind, SURE if sure else GUESS, view)
+
+
+def _phones(text: str, folded: str, regions: Sequence[str]) -> Iterator[Contact]:
+    for start, end, plain in find_phones(text, folded, regions):
+        yield _contact(text, folded, start, end, "phone", sure=plain)
+
+
+def _addresses(folded: str) -> Iterator[Contact]:
+    if "/" not in folded and ":" not in folded:
+        return
+    for kind, regex in _ADDRESSES:
+        for match in regex.finditer(folded):
+            start, end = match.span(1)
+            if folded[start:end].rpartition("/")[2] not in _NOBODY:
+                yield Contact(start, end, kind, SURE, "exact")
+
+
+# --- e-mail ------------------------------------------------------------------------------------------------------
+
+_MAIL: Final = compile_re2(
+    rf"([a-z0-9._%+-]+)(@|#|\s?[\[({{【]\s?(?:@|at|[艾爱]特)\s?[\])}}】]\s?|\s?[艾爱]特\s?)"
+    rf"([a-z0-9][a-z0-9-]*(?:(?:{DOT})[a-z0-9][a-z0-9-]*)+)"
+)
+_WITH_HASH: Final = frozenset(
+    f"{name}.com" for name in ("126", "163", "foxmail", "gmail", "hotmail", "outlook", "qq", "sina", "yahoo")
+)
+_LONGEST_LOCAL: Final = 64  # RFC 5321, section 4.5.3.1.1
+_LONGEST_AUTHORITY: Final = 80
+
+
+def _mails(text: str, folded: str) -> Iterator[Contact]:
+    """E-mail addresses, also with "#" or "(at)" for the "@" and with dots in disguise."""
+    for match in _MAIL.finditer(folded):
+        start, end = match.span(3)
+        host = written_host(text, folded, start, end, surely=True)
+        local, at = match.group(1).lstrip("."), match.group(2)
+        first = match.end(1) - len(local)
+        if not host or not 0 < len(local) <= _LONGEST_LOCAL or (at == "#" and host.host not in _WITH_HASH):
+            continue
+        if _is_elsewhere(folded, first, host.end):
+            continue
+        yield _contact(text, folded, first, host.end, "email", sure=at == "@" and not host.bent)
+
+
+def _is_elsewhere(folded: str, start: int, end: int) -> bool:
+    """Whether a name stands before the host of a link, in a path of a repository, or is a name of the fediverse."""
+    before = folded[max(0, start - _LONGEST_AUTHORITY) : start]
+    in_link = "://" in (before.split() or [""])[-1] and not before[-1:].isspace()
+    return (
+        in_link or before[-1:] in ("@", "/") or (folded[end : end + 1] == ":" and folded[end + 1 : end + 2].isalpha())
+    )
+
+
+# --- names and numbers -------------------------------------------------------------------------------------------
+
+
+def _handles(text: str, folded: str) -> Iterator[Contact]:
+    for service, named, openly in _NAMED:
+        for match in named.finditer(folded):
+            sure = _judged(service, folded, match)
+            if sure is not None:
+                start, end = match.start(5), match.start(5) + len(_handle(match))
+                written = _is_usual(text[match.start(1) : match.end(1)]) and _is_usual(text[start:end])
+                sure = sure and written and openly.match(match.group(1)) is not None
+                yield _contact(text, folded, start, end, service.kind, sure=sure)
+
+
+def _handle(match: Any) -> str:
+    handle: str = match.group(5).rstrip("._-,")
+    return handle
+
+
+def _judged(service: _Service, folded: str, match: Any) -> bool | None:
+    """Whether a name or number after the name of a service is surely somebody's; None if it is likely nobody's."""
+    name, account, verb, link, _ = match.groups()
+    handle = _handle(match)
+    end = match.start(5) + len(handle)
+    figures = sum(c in _FIGURES for c in handle)
+    number = not _LETTER.search(handle)
+    if _goes_on(folded, end, number=number) or _NOT_SOMEBODY.match(handle):
+        return None
+    at, telling = "@" in link, not _TELLING.isdisjoint(link)
+    invited = _invitation(folded, match.start(), name)
+    spoken_for = at or invited == "zh" or account.strip() in _IDENTITIES
+    if not any(name.endswith(word) for word in service.wordy):
+        spoken_for = spoken_for or telling or bool(account or verb or invited) or name in _SHORT
+    if number:
+        bare = service.kind == "qq" and not link.strip() and figures >= _BARE_NUMBER
+        if not (spoken_for or bare) or _is_figure(handle, link, bare=bare):
+            return None
+        return figures == len(handle) or any(a in _FIGURES and b in _FIGURES for a, b in pairwise(handle))
+    if not (link or account or verb) and name[-1].isascii():
+        return None  # one word
+    if figures or "_" in handle:
+        return True if spoken_for else False if service.kind == "wechat" and figures >= _FEW_FIGURES else None
+    if at:
+        return True
+    said = telling or bool(account) or (invited == "zh" and not name.isascii())
+    return False if spoken_for and said and not _CLAUSE_GOES_ON.match(folded[end : end + 2]) else None
+
+
+def _invitation(folded: str, start: int, name: str) -> str:
+    """In which language a name is preceded by an invitation: "zh", "en" or ""."""
+    if name[0] in _JOINS:
+        alone = name[0] != "+" or not folded[max(0, start - 1) : start].isalnum()
+        return "zh" if alone else ""
+    found = _INVITED.search(folded[max(0, start - _WINDOW) : start])
+    return ("zh" if found.group(1) else "en") if found else ""
+
+
+def _goes_on(folded: str, end: int, *, number: bool) -> bool:
+    """Whether what was taken for a name or number is but the beginning of a longer one, an address or a quantity."""
+    rest = folded[end : end + 4]
+    if number:
+        return rest[:1] in _FIGURES or MEASURED.search(rest) is not None
+    return bool(_WORD_GOES_ON.match(rest))
+
+
+def _is_figure(handle: str, link: str, *, bare: bool) -> bool:
+    """Whether a number is a version, a date, an amount, or the value of a letter."""
+    groups = "".join(c if c in _FIGURES else " " for c in handle).split()
+    several = 1 < len(groups) < sum(map(len, groups))
+    return "=" in link or (several and (bare or not _POINTS.isdisjoint(handle)))
+
+
+def _is_usual(written: str) -> bool:
+    """Whether all characters are ideographs, or letters and figures in their usual or their full width."""
+    return all(c.isascii() or "\uff01" <= c <= "\uff5e" or "\u4e00" <= c <= "\u9fff" for c in written)
+
+
+# --- one form ----------------------------------------------------------------------------------------------------
+
+
+def normalise(kind: str, quote: str, regions: Sequence[str] = REGIONS) -> str:
+    """The one form of a contact from the quote of its finding, for display and comparison.
+
+    Numbers are as in E.164 ("+8613800138000"), or bare digits at QQ and WeChat; e-mail addresses and names are in lower
+    case, without what disguises them; of an address that opens a talk its last part is given, as it is written.
+    """
+    folded = fold(scalar(quote)).strip()
+    mail = _MAIL.search(folded) if kind == "email" else None
+    if mail:
+        host = written_host(quote, folded, *mail.span(3), surely=True)
+        return f"{mail.group(1)}@{host.host if host else mail.group(3)}"
+    if "/" in folded and kind != "phone":
+        quote = quote.strip().rstrip("/").rpartition("/")[2].rpartition("=")[2].lstrip("@~")
+        folded = fold(quote)
+        if _LETTER.search(folded):
+            return quote.lstrip("+")
+    if kind in ("phone", "whatsapp") or not _LETTER.search(folded):
+        digits = "".join(c for c in folded if c in _FIGURES or c in "+➕").replace("➕", "+")
+        return international(digits, regions if kind in ("phone", "whatsapp") else ())
+    return folded.lstrip("@")

@@ -1,0 +1,149 @@
+"""How well ordinary words explain a text: the cost of its best segmentation, at every place at once.
+
+A text is evidence of a disguise where words do not explain it. Each run of Chinese characters is cut into the words of
+a frequency dictionary (wordfreq: Apache-2.0, its data CC BY-SA 4.0) so that the sum of their costs, -1000 ln p, is
+least: a unigram model, solved by dynamic programming (Viterbi) over all runs of all texts in step. Costs are whole
+numbers, so that a text costs the same alone as among others.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from math import log
+from typing import Final, NamedTuple
+
+import numpy as np
+import wordfreq
+from numpy.typing import NDArray
+
+from placet.screening.alike import Signs, likeness, signs_of
+from placet.screening.keyed import KeyTable, packed
+
+Costs = NDArray[np.int64]
+Places = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+LONGEST: Final = 4
+"""Signs of the longest word looked for: a key holds four, and longer words add nothing that could be measured."""
+DEAREST_WORD: Final = 11_000
+"""No known word of several signs costs more: however rare, it is a word, and explains its characters."""
+_UNKNOWN: Final = 20_400
+"""A character that the dictionary does not know: one in 10**8, and e**2 less than that."""
+_ALONE: Final = 1.1
+"""A character on its own costs so much more than its frequency says: in running text most stand in words."""
+_NEVER: Final = 1 << 40
+_PIECE: Final = 256
+"""A longer run is cut piece by piece, so that no text takes more than so many steps."""
+
+
+class Explained(NamedTuple):
+    """What words make of a row of n signs. Both arrays have shape (n + 1,): a value for each boundary between signs."""
+
+    before: Costs
+    """The least cost of all that stands before a boundary, if a word ends there."""
+    after: Costs
+    """The least cost of the whole, less the least cost of all that stands after the boundary if a word begins there."""
+
+    def saved(self, start: Places | int, end: Places | int) -> Costs:
+        """How much less the whole would cost if signs start to end were one word that cost nothing."""
+        saved: Costs = self.after[end] - self.before[start]
+        return saved
+
+
+class Words:
+    """The costs of words, by the signs that they are written with. Immutable once built."""
+
+    def __init__(self, costs: Mapping[str, int]) -> None:
+        """`costs`: of each word in folded form; those that stand first are found fastest."""
+        signs, lengths = signs_of(list(costs))
+        cost = np.fromiter(costs.values(), np.int64, len(costs))
+        starts = np.cumsum(lengths) - lengths
+        alone = np.full(len(likeness().sounds), _UNKNOWN, np.int64)
+        single = lengths == 1
+        np.minimum.at(alone, signs[starts[single]], (cost[single] * _ALONE).astype(np.int64))
+        self.alone = alone
+        """The cost of each sign as a word of its own."""
+        keys, values = [], []
+        for length in range(2, LONGEST + 1):
+            of_length = np.nonzero(lengths == length)[0]
+            keys.append(packed(signs, starts[of_length], length))
+            values.append(np.minimum(cost[of_length], DEAREST_WORD))
+        every = np.concatenate(keys)
+        distinct, first = np.unique(every, return_index=True)
+        order = np.argsort(first)  # the likeliest first, see KeyTable
+        self._costs = np.concatenate(values)[first[order]]
+        self._table = KeyTable(distinct[order])
+
+    def explain(self, signs: Signs, han: Mask, others: Costs) -> Explained:
+        """Cut every run of signs for which `han` holds into words; `others` says what each other sign costs.
+
+        All of shape (n,).
+        """
+        if not han.any():
+            whole = np.concatenate(([0], np.cumsum(others)))
+            return Explained(whole, whole)
+        starts, ends, piece = _pieces(han)
+        costs = [self.alone[np.where(han, signs, 0)]]
+        costs += [self._word_costs(signs, piece, length) for length in range(2, LONGEST + 1)]
+        prefix, suffix = _cut(starts, ends, costs)
+        paid = others.astype(np.int64)
+        paid[han] = 0
+        paid[ends - 1] = prefix[ends - 1]
+        whole = np.concatenate(([0], np.cumsum(paid)))
+        before, after = whole.copy(), whole
+        at = np.nonzero(han)[0]
+        before[at + 1] = whole[starts[piece[at]]] + prefix[at]
+        after[at] = whole[ends[piece[at]]] - suffix[at]
+        return Explained(before, after)
+
+    def _word_costs(self, signs: Signs, piece: Places, length: int) -> Costs:
+        """What the word of that length costs that begins at each place; _NEVER where there is none."""
+        found = np.full(len(signs), _NEVER, np.int64)
+        last = max(0, len(signs) - length + 1)
+        inside = np.nonzero((piece[:last] >= 0) & (piece[:last] == piece[length - 1 :]))[0]
+        places = self._table.find(packed(signs, inside, length))
+        known = places >= 0
+        found[inside[known]] = self._costs[places[known]]
+        return found
+
+
+def _pieces(han: Mask) -> tuple[Places, Places, Places]:
+    """Starts and ends of the runs, long ones cut up; and for each sign its piece, or -1."""
+    edges = np.diff(np.concatenate(([False], han, [False])).astype(np.int8))
+    firsts, lasts = np.nonzero(edges == 1)[0], np.nonzero(edges == -1)[0]
+    count = (lasts - firsts + _PIECE - 1) // _PIECE
+    within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    starts = np.repeat(firsts, count) + within * _PIECE
+    ends = np.minimum(starts + _PIECE, np.repeat(lasts, count))
+    piece = np.full(len(han), -1, np.int64)
+    piece[han] = np.repeat(np.arange(len(starts)), ends - starts)
+    return starts, ends, piece
+
+
+def _cut(starts: Places, ends: Places, costs: list[Costs]) -> tuple[Costs, Costs]:
+    """The least cost of each piece up to and with each sign, and from each sign on. All pieces go in step."""
+    order = np.argsort(starts - ends, kind="stable")
+    lengths = (ends - starts)[order]
+    size = len(costs[0])
+    prefix, suffix = np.zeros(size, np.int64), np.zeros(size, np.int64)
+    first, last = starts[order], ends[order] - 1
+    active = np.searchsorted(-lengths, -np.arange(lengths[0]), side="left")  # pieces longer than each step
+    for step, count in enumerate(active.tolist()):
+        here, there = first[:count] + step, last[:count] - step
+        best, rest = costs[0][here], costs[0][there]
+        if step:
+            best, rest = best + prefix[here - 1], rest + suffix[there + 1]
+        for length in range(2, min(LONGEST, step + 1) + 1):
+            begin = here - (length - 1)
+            word, tail = costs[length - 1][begin], costs[length - 1][there]
+            if step >= length:
+                word, tail = word + prefix[begin - 1], tail + suffix[there + length]
+            best, rest = np.minimum(best, word), np.minimum(rest, tail)
+        prefix[here], suffix[there] = best, rest
+    return prefix, suffix
+
+
+@cache
+def dictionary() -> dict[str, int]:
+    """The words of the frequency dictionary in folded form and their costs, likeliest first. Takes half a second."""
+    frequencies = wordfreq.get_frequency_dict("zh", "large")
+    return {word: round(-1_000 * log(p)) for word, p in frequencies.items() if p > 0}
