@@ -622,6 +622,17 @@ def _house_pages(language: str) -> dict[str, Value]:
             "/desk/accounts?cursor=x",
         ),
         "accounts_empty": c.AccountsPage(chrome(language, "/desk/accounts"), ()),
+        "lists": c.ListsPage(chrome(language, "/desk/lists"), (figures(), figures(in_force=False, removed=0))),
+        "lists_none": c.ListsPage(chrome(language, "/desk/lists"), ()),
+        "list": word_list(language),
+        "list_problem": word_list(
+            language,
+            show="changed",
+            problem="error.bad_terms",
+            bad=(("138 0013 8000", "bad_term.number"),),
+            draft=c.ListDraft("138 0013 8000\n加群领奖", "Seen since Monday.", "", "2026-12-01"),
+        ),
+        "list_read_only": word_list(language, may_edit=False, terms=(), timeline=(), figures=figures(in_force=False)),
         "staff": staff(language),
         "staff_problem": msgspec.structs.replace(staff(language), link="", problem="error.staff_exists", name="Ada"),
         "keys": keys(language),
@@ -631,6 +642,34 @@ def _house_pages(language: str) -> dict[str, Value]:
             chrome(language, "/desk/webhooks"), (), (), (), problem="error.invalid", url="http://x"
         ),
     }
+
+
+def figures(**changes: Any) -> c.ListFigures:
+    base = c.ListFigures("community/gambling", "Gambling offers", "Offers, not the subject.", True, 99_998, 2, 3, 1)
+    return msgspec.structs.replace(base, **changes)
+
+
+def word_list(language: str, **changes: Any) -> c.ListPage:
+    touched: dict[str, Any] = {"by": "林語 Lin Yu", "at": NOW - HOUR, "reason": "A wave of spam since Monday."}
+    terms = (
+        c.TermLine("加群领奖", "added", "seen in comments", NOW + 7 * DAY, **touched),
+        c.TermLine("online casino bonus", "listed"),
+        c.TermLine("فوز مؤكد", "removed", **touched),
+        c.TermLine("old wave", "ended", until=NOW - DAY, **touched | {"by": "actor.system"}),
+    )
+    base = c.ListPage(
+        chrome=chrome(language, "/desk/lists/community/gambling"),
+        figures=figures(),
+        show="counting",
+        contains="",
+        terms=terms,
+        next="/desk/lists/community/gambling?cursor=x",
+        may_edit=True,
+        timeline=(
+            c.TimelineRow(512, NOW - HOUR, "list.added", "林語 Lin Yu", (("field.terms", "加群领奖, old wave"),), "/l"),
+        ),
+    )
+    return msgspec.structs.replace(base, **changes)
 
 
 def sample_pages(language: str) -> dict[str, Value]:

@@ -201,7 +201,16 @@ def paths(platform: Platform) -> list[str]:
     """Every page, those about one thing with a thing that exists."""
     held = platform.http.get("/v1/publications?status=held&limit=1").json()["items"][0]["id"]
     pages = ["/", "/rules", "/api", "/me", "/desk", f"/desk/items/{held}", "/desk/accounts", "/desk/ledger"]
-    pages += [f"/desk/accounts/{platform.account}", "/desk/ledger/0", "/desk/try", "/desk/staff", "/desk/keys", "/desk/webhooks"]
+    pages += [
+        f"/desk/accounts/{platform.account}",
+        "/desk/ledger/0",
+        "/desk/try",
+        "/desk/lists",
+        "/desk/lists/community/gambling",
+        "/desk/staff",
+        "/desk/keys",
+        "/desk/webhooks",
+    ]
     return [*pages, "/desk?show=overdue", "/nowhere", f"/desk/items/{held}?again=1", "/desk/staff?again=1"]
 
 

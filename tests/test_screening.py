@@ -52,6 +52,7 @@ def text_of(item: Item, field: str) -> str:
     return {"title": item.title, "body": item.body}[field]
 
 
+@settings(deadline=None)
 @given(items, lexicons)
 @example(Item(title="\U0010ffff加微\U0010ffff信", body="\ud83d\ude00加微信"), LEXICON)
 def test_every_span_slices_to_its_quote(item: Item, lexicon: Lexicon) -> None:
@@ -61,7 +62,7 @@ def test_every_span_slices_to_its_quote(item: Item, lexicon: Lexicon) -> None:
         assert 0 <= finding.score <= 100
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(items, max_size=8), lexicons)
 def test_together_is_one_at_a_time(batch: list[Item], lexicon: Lexicon) -> None:
     """Joining texts changes nothing: no hit crosses from one text to the next, none is lost."""
@@ -79,6 +80,7 @@ def test_an_empty_batch() -> None:
     assert screen_batch([], LEXICON) == []
 
 
+@settings(deadline=None)
 @given(items, lexicons)
 def test_findings_are_in_order_and_once(item: Item, lexicon: Lexicon) -> None:
     """Ordered by field, place, detector, list and label, and no finding twice."""
@@ -189,7 +191,8 @@ class Reversed:
 def test_a_guess_is_reported_where_nothing_surer_is() -> None:
     """What a reading finds that guesses is dropped where the same term of the same list is found for sure."""
     built = Lexicon.build([TermList("a/b", ("加微信",))])
-    lexicon = Lexicon(built.terms, built.patterns, built.links, built.contacts, built.limits, Reversed("加微信"))
+    parts = (built.terms, built.patterns, built.hints, built.links, built.contacts, built.limits)
+    lexicon = Lexicon(*parts, Reversed("加微信"))
     items = [Item(body="信微加"), Item(title="加微信微加", body="信微加加微信"), Item(body="加🙂微信微加")]
     assert [[(f.field, f.view, f.quote) for f in found] for found in screen_batch(items, lexicon)] == [
         [("body", "shuffled", "信微加")],

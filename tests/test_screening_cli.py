@@ -112,6 +112,14 @@ def screen(pack: str, *arguments: str, given: bytes = b"", code: int = 0) -> sub
     return done
 
 
+def answered(pack: str, given: bytes, folder: Path, name: str = "given.jsonl") -> tuple[int, bytes]:
+    """What is answered, and the exit code, without a process of its own."""
+    file, out = folder / name, folder / f"{name}.answers"
+    file.write_bytes(given)
+    code = screen_file(Options(str(file), 1, out), load({"packs": [pack]}, {}))
+    return code, out.read_bytes()
+
+
 @contextmanager
 def started(pack: str, *arguments: str, **more: Any) -> Iterator[subprocess.Popen[bytes]]:
     """The command while it runs; ended by force if it has not ended."""
@@ -180,7 +188,7 @@ def test_workers_that_load_the_packs_themselves(pack: str, items: Path, answers:
     assert answers.startswith(found)
 
 
-def test_bad_lines_are_answered_with_their_mistake(pack: str) -> None:
+def test_bad_lines_are_answered_with_their_mistake(pack: str, tmp_path: Path) -> None:
     """Whatever is wrong with a line is said in its place, with its id where it has one; the others are screened."""
     lines = [
         GOOD,
@@ -199,8 +207,9 @@ def test_bad_lines_are_answered_with_their_mistake(pack: str) -> None:
         b'{"id": 1, "text": "' + b"a" * 300_000 + b'"}',
         RUDE,
     ]
-    done = screen(pack, "-", given=b"\n".join(lines), code=1)
-    found = docs(done.stdout)
+    code, data = answered(pack, b"\n".join(lines), tmp_path)
+    found = docs(data)
+    assert code == 1
     assert [each["line"] for each in found] == list(range(1, len(lines) + 1))
     assert [each.get("outcome") or each["error"]["code"] for each in found] == [
         "approve",
@@ -221,14 +230,13 @@ def test_bad_lines_are_answered_with_their_mistake(pack: str) -> None:
     ]
     assert [each["id"] for each in found if "id" in each] == [5, 6, 7, 1]
     assert found[12]["error"]["facts"] == {"limit": 4_194_304, "unit": "bytes"}
-    assert b"15 lines, 13 unreadable" in done.stderr
 
 
-def test_ids_come_back_as_they_are(pack: str) -> None:
+def test_ids_come_back_as_they_are(pack: str, tmp_path: Path) -> None:
     """An id is whatever JSON it is, digit for digit; null is an id too."""
     ids = [b"null", b"1.10", b"1e999", b"123456789012345678901234567890", b'"\xe8\x8a\xb1\\u82b1"', b'{"a": [1, 2 ]}']
     lines = b"\n".join(b'{"id": %b , "category": "news", "text": "a"}' % each for each in ids)
-    found = screen(pack, "-", given=lines).stdout.splitlines()
+    found = answered(pack, lines, tmp_path)[1].splitlines()
     assert [re.sub(rb'^{"line":\d,"id":(.*),"outcome".*', rb"\1", each) for each in found] == ids
 
 
@@ -245,24 +253,25 @@ ENDS: Final[dict[str, tuple[bytes, int]]] = {
 def test_beginnings_and_ends(name: str, pack: str, tmp_path: Path) -> None:
     """A byte order mark, carriage returns and a missing last line end are no mistakes; nothing is answered nothing."""
     given, count = ENDS[name]
-    file, out = tmp_path / "given", tmp_path / "out"
-    file.write_bytes(given)
-    assert screen_file(Options(str(file), 1, out, quiet=True), load({"packs": [pack]}, {})) == 0
-    found = docs(out.read_bytes())
+    code, data = answered(pack, given, tmp_path)
+    found = docs(data)
+    assert code == 0
     assert [each["outcome"] for each in found] == ["approve", "hold"][:count]
 
 
-def test_compressed_input(pack: str, items: Path, answers: bytes, tmp_path: Path) -> None:
+def test_compressed_input(
+    pack: str, items: Path, answers: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A file named .gz is decompressed; where it is damaged, what could be read is answered and the end is told."""
-    packed = tmp_path / "items.jsonl.gz"
-    packed.write_bytes(gzip.compress(items.read_bytes()))
-    assert screen(pack, str(packed), code=1).stdout == answers
-    packed.write_bytes(packed.read_bytes()[:-20_000])
-    done = screen(pack, str(packed), code=1)
-    assert answers.startswith(done.stdout)
-    (said,) = done.stderr.decode().splitlines()
+    packed = gzip.compress(items.read_bytes())
+    assert answered(pack, packed, tmp_path, "whole.gz") == (1, answers)
+    capsys.readouterr()
+    code, data = answered(pack, packed[:-20_000], tmp_path, "damaged.gz")
+    assert code == 1
+    assert answers.startswith(data)
+    (said,) = capsys.readouterr().err.splitlines()
     assert "cannot be read to its end" in said
-    assert f"Lines until {len(done.stdout.splitlines())} are answered" in said
+    assert f"Lines until {len(data.splitlines())} are answered" in said
 
 
 def test_answers_come_while_the_input_stays_open(pack: str) -> None:
@@ -595,7 +604,8 @@ def test_no_room_for_the_answers(to_file: bool, pack: str, items: Path, answers:
     assert "cannot be written: " + ("File too large" if to_file else "No space left on device") in said
     if to_file:
         assert out.stat().st_size == 1_000_000
-        screen(pack, str(items), "--out", str(out), "--resume", code=1)
+        options = Options(str(items), 1, out, resume=True, quiet=True)
+        assert screen_file(options, load({"packs": [pack]}, {})) == 1
         assert out.read_bytes() == answers
 
 
@@ -657,26 +667,42 @@ def test_two_runs_never_write_one_file(pack: str, items: Path, tmp_path: Path) -
         done = screen(pack, str(items), "--out", str(out), "--resume", code=2)
         assert done.stderr.decode() == f"placet: {out} is being written by another run.\n"
         running.kill()
-    screen(pack, "-", "--out", str(out), "--resume", given=GOOD + b"\n" + RUDE)
+    few = tmp_path / "few.jsonl"
+    few.write_bytes(GOOD + b"\n" + RUDE)
+    assert screen_file(Options(str(few), 1, out, resume=True), load({"packs": [pack]}, {})) == 0
     assert [each["outcome"] for each in docs(out.read_bytes())] == ["approve", "hold"]
 
 
-MISUSE: Final[dict[str, list[str]]] = {
-    "nothing to take up": ["--resume"],
-    "no workers": ["--workers", "0"],
-    "no folder for the answers": ["--out", "/nonexistent/answers"],
-    "no file for the answers": ["--out", "/dev/null"],
-    "a folder for the answers": ["--out", "/"],
-    "no folder for the summary": ["--summary", "/nonexistent/summary"],
+def options(**more: Any) -> Options:
+    """Options of a run on nothing."""
+    return Options("/dev/null", 1)._replace(**more)
+
+
+MISUSE: Final[dict[str, tuple[Options, str]]] = {
+    "no input": (options(file="/nonexistent/items"), "/nonexistent/items cannot be read: No such file"),
+    "a folder": (options(file="/"), "/ cannot be read: Is a directory"),
+    "nothing to take up": (options(resume=True), "--resume needs --out"),
+    "no file for the answers": (options(out=Path("/dev/null")), "/dev/null is not a file"),
+    "a folder for the answers": (options(out=Path("/")), "/ cannot be written: Is a directory"),
+    "no folder for the answers": (
+        options(out=Path("/nonexistent/a")),
+        "/nonexistent/a cannot be written: No such file",
+    ),
+    "no folder for the summary": (options(summary=Path("/nonexistent/a")), "/nonexistent/a cannot be written"),
 }
 
 
 @pytest.mark.parametrize("name", MISUSE)
 def test_misuse(name: str, pack: str) -> None:
-    """What cannot be done as it is asked is said before anything is screened, and the exit code is 2."""
-    done = screen(pack, "-", *MISUSE[name], given=GOOD, code=2)
-    assert done.stdout == b""
-    assert done.stderr
+    """What cannot be done as it is asked is said before anything is screened."""
+    asked, said = MISUSE[name]
+    with pytest.raises(Misuse, match=f"^{re.escape(said)}"):
+        screen_file(asked, load({"packs": [pack]}, {}))
+
+
+def test_no_workers(pack: str) -> None:
+    """At least one process must screen; misuse ends with 2."""
+    assert b"--workers" in screen(pack, "-", "--workers", "0", given=GOOD, code=2).stderr
 
 
 # --- what is shown -----------------------------------------------------------------------------------------------
@@ -699,7 +725,7 @@ sample/rude  folded      1         1
 
 
 def test_the_summary(pack: str, tmp_path: Path) -> None:
-    """At the end, standard error has the counts in columns; --summary has them for programs, --quiet has nothing."""
+    """At the end, standard error has the counts in columns; --summary has them for programs."""
     blank, twice = b'{"text": "", "category": "news"}', b'{"text": "", "text": ""}'
     given = b"\n".join([GOOD, RUDE, blank, b"{", twice, b'{"text": "humbug", "category": "news"}'])
     file = tmp_path / "summary.json"
@@ -713,7 +739,6 @@ def test_the_summary(pack: str, tmp_path: Path) -> None:
         {"list": "sample/rude", "view": "exact", "items": 2, "findings": 2},
         {"list": "sample/rude", "view": "folded", "items": 1, "findings": 1},
     ]
-    assert screen(pack, "-", "--quiet", given=given, code=1).stderr == b""
 
 
 def on_a_terminal(pack: str, *arguments: str) -> str:

@@ -186,7 +186,7 @@ def test_every_plane() -> None:
 @given(st.lists(st.integers(1, 2**64 - 1), unique=True), st.lists(st.integers(0, 2**64 - 1)))
 def test_a_key_table_knows_its_keys(keys: list[int], others: list[int]) -> None:
     """Each key has its place, and nothing else has one."""
-    table = KeyTable(np.array(keys, np.uint64))
+    table = KeyTable.build(np.array(keys, np.uint64))
     expected = [keys.index(key) if key in keys else -1 for key in keys + others]
     assert table.find(np.array(keys + others, np.uint64)).tolist() == expected
 
@@ -221,7 +221,7 @@ def cheapest(text: str) -> int:
 def test_the_segmentation_is_the_cheapest(text: str) -> None:
     """Dynamic programming agrees with trying every segmentation, at every boundary."""
     spelling = spell(text)
-    explained = Words(WORDS).explain(spelling.signs, spelling.han, spelling.others)
+    explained = Words.build(WORDS).explain(spelling.signs, spelling.han, spelling.others)
     whole = cheapest(text)
     assert explained.before.tolist() == [cheapest(text[:i]) for i in range(len(text) + 1)]
     assert explained.after.tolist() == [whole - cheapest(text[i:]) for i in range(len(text) + 1)]

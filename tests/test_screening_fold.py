@@ -4,7 +4,7 @@ import unicodedata
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from placet.screening.fold import BARRIER, REPLACEMENT, Buffer, encode, fold, is_word, scalar, squeeze, tables
@@ -15,12 +15,14 @@ disguising = st.text(
 )
 
 
+@settings(deadline=None)
 @given(anything | disguising)
 def test_folding_keeps_the_length(text: str) -> None:
     """One character folds to one character, so that offsets carry over."""
     assert len(fold(text)) == len(text)
 
 
+@settings(deadline=None)
 @given(anything | disguising)
 def test_folding_twice_is_folding_once(text: str) -> None:
     """The tables are closed: nothing that came out of a reading changes when it is read again."""
@@ -28,6 +30,7 @@ def test_folding_twice_is_folding_once(text: str) -> None:
     assert squeeze(squeeze(text)) == squeeze(text)
 
 
+@settings(deadline=None)
 @given(anything | disguising)
 def test_texts_that_fold_alike_squeeze_alike(text: str) -> None:
     """The squeezed reading depends on the folded one alone; the term net relies on it."""
@@ -81,6 +84,7 @@ def test_what_squeezing_leaves(text: str, squeezed: str) -> None:
     assert squeeze(text) == squeezed
 
 
+@settings(deadline=None)
 @given(anything | disguising)
 def test_each_squeezed_character_leads_back_to_its_run(text: str) -> None:
     """The extent of one squeezed character begins and ends with characters that squeeze to it."""
@@ -91,6 +95,7 @@ def test_each_squeezed_character_leads_back_to_its_run(text: str) -> None:
         assert squeeze(buffer.raw[start]) == squeeze(buffer.raw[end - 1]) == squeeze(buffer.raw[start:end]) == char
 
 
+@settings(deadline=None)
 @given(anything | disguising)
 @example("\ud83d\ude00")
 def test_surrogates_become_one_replacement_each(text: str) -> None:

@@ -1,7 +1,7 @@
 """The leet reading: digits and symbols for letters, and what is only a number."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placet.model import Item
@@ -80,6 +80,7 @@ def test_only_leet() -> None:
 SWAPS = {"a": "4@", "e": "3", "i": "1!|", "l": "1|", "o": "0", "s": "5$", "t": "7+", "b": "8", "g": "9", "z": "2"}
 
 
+@settings(deadline=None)
 @given(
     st.text(st.sampled_from("abegilnorstxz"), min_size=4, max_size=9),
     st.data(),

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from placet.model import Item
 from placet.screening import HostList, Lexicon, LexiconError, Limits, screen
-from placet.screening.links import normal_host, registrable, target_host
+from placet.screening.hosts import is_confusable, normal_host, registrable
+from placet.screening.links import target_host
 
 EMPTY = Lexicon.build()
 
@@ -85,8 +86,9 @@ def test_what_is_no_link(text: str) -> None:
         ("http://0177.0.0.1/", [("ip-host", "127.0.0.1")]),
         ("http://[::ffff:1.2.3.4]/", [("ip-host", "[::ffff:102:304]")]),
         ("10.0.0.1:8080", [("ip-host", "10.0.0.1")]),
-        ("http://аррӏе.com", [("punycode", "xn--80ak6aa92e.com")]),
-        ("xn--80ak6aa92e.com", [("punycode", "xn--80ak6aa92e.com")]),
+        ("http://аррӏе.com", [("confusable", "xn--80ak6aa92e.com"), ("punycode", "xn--80ak6aa92e.com")]),
+        ("xn--80ak6aa92e.com", [("confusable", "xn--80ak6aa92e.com"), ("punycode", "xn--80ak6aa92e.com")]),
+        ("例子.中国", [("punycode", "xn--fsqu00a.xn--fiqs8s")]),
         ("http://bank.com@evil.example/", [("userinfo", "evil.example")]),
         ("http://bank.com:80@evil.example:81/", [("userinfo", "evil.example")]),
         ("t.cn/abc", [("shortener", "t.cn")]),
@@ -119,11 +121,109 @@ def test_html_links_come_from_attributes_and_visible_text() -> None:
         ("[www.bank.com](http://evil.example/x)", "markdown", [("mismatch", "evil.example")]),
         ('[bank.com](<https://bank.com/a(b)> "t")', "markdown", []),
         ("[read](http://evil.example/x)", "markdown", []),
+        ("[www.bank.com][1]\n\n[1]: http://evil.example/x", "markdown", [("mismatch", "evil.example")]),
+        ("[www.bank.com][]\n\n[www.bank.com]: http://evil.example", "markdown", [("mismatch", "evil.example")]),
+        ("[ba**nk**.com](http://evil.example)", "markdown", [("mismatch", "evil.example")]),
+        ("<https://bank.com>", "markdown", []),
+        ('<a href="http://evil.example">bank&#46;com</a>', "markdown", [("mismatch", "evil.example")]),
+        ('<a href="http://evil.example">b<i hidden>x</i>ank.com</a>', "html", [("mismatch", "evil.example")]),
+        ('<a href="http://evil.example"><img src="x.png">bank.com</a>', "html", [("mismatch", "evil.example")]),
     ],
 )
 def test_a_text_that_shows_another_host_is_a_mismatch(text: str, form: str, expected: list[tuple[str, str]]) -> None:
     """Shown and real host are compared by the part that is registered."""
     assert [p for p in properties(text, form) if p[0] == "mismatch"] == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("gооgle.com", True),  # two Cyrillic letters among Latin ones
+        ("аррӏе.com", True),  # all Cyrillic, and reads as Latin
+        ("ɡoogle.com", True),  # a phonetic letter
+        ("foo-бар.com", True),
+        ("αpple.com", True),
+        ("пример.com", False),
+        ("роса.рф", False),  # Cyrillic under a Cyrillic suffix is what it seems
+        ("fındık.com", False),  # Turkish
+        ("münchen.de", False),
+        ("例子.com", False),
+        ("qq群.com", False),  # Latin and Chinese are written together
+        ("日本ひらカナ.jp", False),
+        ("example.com", False),
+        ("xn--a.com", False),  # no name at all
+        ("[::1]", False),
+    ],
+)
+def test_hosts_that_are_easily_taken_for_others(host: str, expected: bool) -> None:
+    """A label that mixes scripts, or that reads as ASCII under a suffix in ASCII, is confusable (UTS 39)."""
+    normal = normal_host(host)
+    assert normal is not None
+    assert is_confusable(normal) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("example[.]com", ("example.com", "example[.]com")),
+        ("example(dot)com/a", ("example.com", "example(dot)com/a")),
+        ("www【点】example【点】com", ("www.example.com", "www【点】example【点】com")),
+        ("去 example 点 com 看看", ("example.com", "example 点 com")),
+        ("去example點com看看", ("example.com", "example點com")),
+        ("163点com", ("163.com", "163点com")),
+        ("see example . com now", ("example.com", "example . com")),
+        ("example·com", ("example.com", "example·com")),
+        ("example․com", ("example.com", "example․com")),
+        ("hxxp://evil.example/x.", ("evil.example", "hxxp://evil.example/x")),
+        ("HXXPS://evil[.]example/x", ("evil.example", "HXXPS://evil[.]example/x")),
+        ("h**ps://evil.example", ("evil.example", "h**ps://evil.example")),
+        ("ｅｘａｍｐｌｅ［．］ｃｏｍ", ("example.com", "ｅｘａｍｐｌｅ［．］ｃｏｍ")),
+    ],
+)
+def test_hosts_in_disguise_are_guesses(text: str, expected: tuple[str, str]) -> None:
+    """A host that a reader is meant to put together is found, and scores as a guess."""
+    findings = [f for f in screen(Item(body=text), EMPTY) if f.list == "links/disguised"]
+    assert [(f.label, f.quote) for f in findings] == [expected]
+    assert {f.score for f in findings} == {70}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("the dot com bubble", "下午3点com", "12点cn", "J·K·Rowling", "It ends . No more", "foo[.]py", "a[.]b"),
+        *("price 3 . 50", "点 com 点", "example.com", "at 5点 me and you", "Vue·js", "第一点cn", "x[0].com[1]"),
+    ],
+)
+def test_what_is_no_host_in_disguise(text: str) -> None:
+    """Hours, names, clauses and plain hosts are none."""
+    assert [f for f in screen(Item(body=text), EMPTY) if f.list == "links/disguised"] == []
+
+
+def test_a_list_finds_a_host_in_disguise_as_a_guess() -> None:
+    """What a list says of a host that is written out is as sure as the reading of it."""
+    lexicon = Lexicon.build((), (), [HostList("spam/hosts", ("evil.com",))])
+    found = [(f.quote, f.score) for f in screen(Item(body="evil.com evil[.]com"), lexicon) if f.list == "spam/hosts"]
+    assert found == [("evil.com", 100), ("evil[.]com", 70)]
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "expected"),
+    [
+        ("t.me/joinchat/abc", "text", ["t.me/joinchat"]),
+        ("https://T.me//JoinChat/./abc?x#y", "text", ["t.me/joinchat"]),
+        ("https://t.me/x/../%6Aoinchat", "text", ["t.me/joinchat"]),
+        ('<a href="//t.me\\joinchat\\abc">x</a>', "html", ["t.me/joinchat"]),
+        ("[x](https://t.me/joinchat/abc)", "markdown", ["t.me/joinchat"]),
+        ("t.me/joinchats t.me/x/joinchat t.me", "text", []),
+        ("example.com/a/B/c?d sub.example.com/a/b", "text", ["example.com/a/b", "example.com/a/b"]),
+        ("example.com/a example.com/b", "text", []),
+    ],
+)
+def test_a_listed_path_stands_for_what_is_beneath_it(text: str, form: str, expected: list[str]) -> None:
+    """A list may name a part of a site; steps are compared as a server sees them, without regard to case."""
+    lexicon = Lexicon.build((), (), [HostList("spam/paths", ("t.me/joinchat", "example.com/a/b/"))])
+    findings = screen(Item(body=text, format=form), lexicon)  # type: ignore[arg-type]
+    assert [f.label for f in findings if f.list == "spam/paths"] == expected
 
 
 def test_listed_hosts_stand_for_their_subdomains() -> None:
@@ -135,9 +235,10 @@ def test_listed_hosts_stand_for_their_subdomains() -> None:
 
 
 def test_a_host_list_with_something_else_is_refused() -> None:
-    """An address is not a host; the error names the list."""
-    with pytest.raises(LexiconError, match="spam/hosts"):
-        Lexicon.build((), (), [HostList("spam/hosts", ("http://evil.example/x",))])
+    """An address with a scheme is not a host, and a path has steps; the error names the list."""
+    for wrong in ("http://evil.example/x", "evil.example/", "/x", ""):
+        with pytest.raises(LexiconError, match="spam/hosts"):
+            Lexicon.build((), (), [HostList("spam/hosts", (wrong,))])
 
 
 def test_links_are_bounded() -> None:
@@ -173,6 +274,12 @@ def test_registrable_part() -> None:
     assert registrable("localhost") == "localhost"
 
 
+def test_a_very_long_character_reference_is_read() -> None:
+    """A number of thousands of digits is no character; nothing raises."""
+    ((_, quote),) = hosts('<a href="http://a&#' + "1" * 5_000 + ';.com">x</a>', "html")
+    assert quote.startswith("http://a&#1")
+
+
 markup = st.text(st.sampled_from("<>/=\"'a hrefs.com:!-&;[]()@0x。1\\中\ud800"), max_size=60)
 
 
@@ -188,3 +295,4 @@ def test_a_host_in_its_one_form_stays(text: str) -> None:
     """Normalising twice is normalising once."""
     host = normal_host(text)
     assert host is None or normal_host(host) == host
+    assert host is None or is_confusable(host) in (True, False)

@@ -70,6 +70,7 @@ def test_a_list_in_parts_grows_in_its_first_part() -> None:
     assert [f.label for f in screen(Item(body="微信 dkfp"), gone)] == ["微信"]
 
 
+@settings(deadline=None)
 @given(lists, some_terms, texts)
 def test_provisional_terms_differ_in_score_alone(source: TermList, added: tuple[str, ...], text: str) -> None:
     """What one person added is found as surely as anything, but no finding rests on it with a score that refuses."""

@@ -1,7 +1,7 @@
 """Terms: what is found on which view, and what innocent text must not set off."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placet.model import Finding, Item
@@ -210,6 +210,7 @@ def squeezable(term: str) -> bool:
     return any(c.isalnum() or c == "🙂" for c in term)
 
 
+@settings(deadline=None)
 @given(
     st.lists(letters, max_size=6, unique=True),
     st.text(st.sampled_from("abA加微信🙂 .\u200b1，"), max_size=25),
@@ -223,6 +224,7 @@ def test_the_order_of_terms_does_not_matter(terms: list[str], text: str, rng: ob
     )
 
 
+@settings(deadline=None)
 @given(
     letters.filter(lambda t: not t.isascii() and "a" not in t.lower()),
     st.text(st.sampled_from("加微信，。"), max_size=6),

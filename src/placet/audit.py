@@ -10,7 +10,6 @@ from placet.detection import READ_OFF
 from placet.errors import PlacetError
 from placet.ledger.encode import canonical
 from placet.ledger.export import export_lines
-from placet.lists import revision_again
 from placet.model import Finding, Item, Json
 from placet.policy import AccountFacts, Policy, requote
 from placet.recorder import Recorder, header_of
@@ -42,13 +41,12 @@ async def replay(service: Service, progress: Progress = lambda _, __: None) -> O
     """Derive every recorded verdict again: from the recorded facts and findings, and from the content itself."""
     checked = 0
     differences: list[Difference] = []
-    lexicons = _Lexicons(service.store)
     size = await service.store.size()
     for start in range(0, size, _BATCH):
         for row in await service.store.entries_from(start, _BATCH):
             if row.kind in _JUDGED and row.body is not None:
                 checked += 1
-                differences += await _replayed(service, lexicons, row)
+                differences += await _replayed(service, row)
         progress(min(start + _BATCH, size), size)
     return Outcome(checked, differences)
 
@@ -65,33 +63,16 @@ class _Judgement(msgspec.Struct):
     facts: dict[str, Json]
     verdict: Json
     lists: dict[str, Json] = {}
-    """Under which changes of the term lists it was screened, see lists.Revision; empty for those of the packs."""
+    """By what the lists differed from those of the packs (lexicons.py)."""
 
 
-class _Lexicons:
-    """The lexicons that judgements rest on; the last one is kept, since most have the one of their neighbour."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._last: tuple[tuple[str, bytes], Lexicon] | None = None
-
-    async def get(self, policy: Policy, lists: dict[str, Json]) -> Lexicon:
-        """The lexicon of a policy under recorded changes."""
-        if not lists:
-            return policy.lexicon
-        asked = policy.digest, canonical(lists)
-        if self._last is None or self._last[0] != asked:
-            self._last = asked, await revision_again(self._store, policy, lists)
-        return self._last[1]
-
-
-async def _replayed(service: Service, lexicons: _Lexicons, row: EntryRow) -> list[Difference]:
+async def _replayed(service: Service, row: EntryRow) -> list[Difference]:
     where = f"{row.dossier} version {row.version} (entry {row.seq})"
     try:
         body = msgspec.json.decode(row.body or b"", type=_Judgement)
         policy = await service.shelf.get(row.basis.policy)
         item = await service.content(body.revision)
-        lexicon = await lexicons.get(policy, body.lists)
+        lexicon = await service.lexicons.recorded(policy, body.lists)
         return [Difference(where, what) for what in _what_comes_out(policy, lexicon, item, body, row)]
     except PlacetError as problem:
         return [Difference(where, problem.detail)]

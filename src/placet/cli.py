@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from placet import __version__, audit
+from placet.automata import FolderKeep, default_folder
 from placet.errors import PlacetError, SettingsError
 from placet.founding import accepted, check_initialised, found
 from placet.house import House, head_file_of, open_house
@@ -22,6 +23,7 @@ from placet.ledger.checkpoint import NoteError
 from placet.logs import make_log
 from placet.people import SYSTEM_OPERATOR, Key, Person
 from placet.procedure.access import KEY_SCOPES, ROLES
+from placet.screening.kept import keep_in
 from placet.settings import Settings, load
 
 T = TypeVar("T")
@@ -49,6 +51,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts
 
 def main() -> None:
     """Run the command line; an error of ours is one clear line, never a traceback."""
+    keep_in(FolderKeep(default_folder()))
     os.umask(0o077)  # what a platform writes holds submissions and secrets: for its own user only
     try:
         sys.exit(app(standalone_mode=False))  # what `typer.Exit` carried, or None

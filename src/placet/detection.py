@@ -6,11 +6,11 @@ together at the turn's end. Further sources are asked together, and may wait: an
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Final, NamedTuple, Protocol
 
-from placet.model import Finding, Item, Micros
+from placet.model import Finding, Item, Json, Micros
 from placet.screening import Lexicon, screen_batch
 
 
@@ -20,6 +20,21 @@ class Subject(NamedTuple):
     account: str
     dossier: str
     at: Micros
+
+
+class InForce(NamedTuple):
+    """The lexicon to screen with, and by what it differs from that of the packs, as the record has it (lexicons.py)."""
+
+    lexicon: Lexicon
+    lists: Mapping[str, Json] = {}
+    """Empty where it does not differ."""
+
+
+class Found(NamedTuple):
+    """What was found out about an item, and with which lists."""
+
+    findings: list[Finding]
+    lists: Mapping[str, Json] = {}
 
 
 READ_OFF: Final = frozenset({"terms", "patterns", "links", "contacts", "markup", "limits"})
@@ -37,37 +52,38 @@ class Source(Protocol):
 class Detection:
     """Screens what arrives within one turn of the event loop in one scan, and asks every further source."""
 
-    def __init__(self, lexicon: Callable[[], Lexicon], sources: Sequence[Source] = ()) -> None:
-        """`lexicon` is asked for at each scan: lists may change between two of them."""
-        self._lexicon = lexicon
+    def __init__(self, in_force: Callable[[], InForce], sources: Sequence[Source] = ()) -> None:
+        """`in_force` is asked for at each scan: lists may change between two of them."""
+        self._in_force = in_force
         self.sources = tuple(sources)
-        self._waiting: list[tuple[Item, asyncio.Future[list[Finding]]]] = []
+        self._waiting: list[tuple[Item, asyncio.Future[Found]]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         """Kept, since to ask for the running loop is a system call (getpid) before Python 3.12."""
 
-    async def find(self, item: Item, subject: Subject) -> list[Finding]:
+    async def find(self, item: Item, subject: Subject) -> Found:
         """The findings of an item, those of further sources last."""
         return await self._with_sources(await self._read(item), item, subject)
 
-    async def find_many(self, items: Sequence[Item], subjects: Sequence[Subject]) -> list[list[Finding]]:
+    async def find_many(self, items: Sequence[Item], subjects: Sequence[Subject]) -> list[Found]:
         """`find` for each, screened in one scan; further sources are asked about all of them at once."""
-        found = screen_batch(items, self._lexicon())
+        lexicon, lists = self._in_force()
+        found = [Found(findings, lists) for findings in screen_batch(items, lexicon)]
         if not self.sources:
             return found
         each = zip(found, items, subjects, strict=True)
-        return await asyncio.gather(*(self._with_sources(findings, item, subject) for findings, item, subject in each))
+        return await asyncio.gather(*(self._with_sources(*one) for one in each))
 
-    async def _with_sources(self, found: list[Finding], item: Item, subject: Subject) -> list[Finding]:
+    async def _with_sources(self, found: Found, item: Item, subject: Subject) -> Found:
         if not self.sources:
             return found
         further = await asyncio.gather(*(source.find(item, subject) for source in self.sources))
-        return [*found, *chain.from_iterable(further)]
+        return Found([*found.findings, *chain.from_iterable(further)], found.lists)
 
-    def _read(self, item: Item) -> asyncio.Future[list[Finding]]:
+    def _read(self, item: Item) -> asyncio.Future[Found]:
         """What can be read off an item, in this turn or the next: `placet.screening.screen(item, lexicon)`."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-        future: asyncio.Future[list[Finding]] = self._loop.create_future()
+        future: asyncio.Future[Found] = self._loop.create_future()
         if not self._waiting:
             self._loop.call_soon(self._scan)
         self._waiting.append((item, future))
@@ -76,7 +92,8 @@ class Detection:
     def _scan(self) -> None:
         waiting, self._waiting = self._waiting, []
         try:
-            found = screen_batch([item for item, _ in waiting], self._lexicon())
+            lexicon, lists = self._in_force()
+            found = screen_batch([item for item, _ in waiting], lexicon)
         except BaseException as problem:
             for _, future in waiting:
                 if not future.done():
@@ -84,4 +101,4 @@ class Detection:
             raise
         for (_, future), findings in zip(waiting, found, strict=True):
             if not future.done():  # a caller that went away has cancelled it
-                future.set_result(findings)
+                future.set_result(Found(findings, lists))

@@ -94,6 +94,11 @@ CODES: Final[dict[str, Code]] = {
     "unchanged": Code(
         422, "This is the content that was already decided.", "Change the content, or contest the decision."
     ),
+    "bad_terms": Code(
+        422,
+        "Some terms cannot be taken; the list is as it was.",
+        "See `facts` for each term and what is wrong with it.",
+    ),
     "staff_exists": Code(409, "A person of that name is already on the staff.", "Choose another name."),
     "last_admin": Code(409, "The last admin cannot be removed.", "Make somebody else admin first."),
     "busy": Code(503, "Too many changes to the same thing at once.", "Try again in a moment; nothing was changed."),

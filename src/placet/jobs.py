@@ -64,7 +64,7 @@ class Jobs:
             ("near-copies", self.near_copies, _NEAR_S),
         ]
         self._tasks = [asyncio.create_task(self._loop(*each), name=f"job-{each[0]}") for each in loops]
-        for name, work in (("endpoints", self._service.refresh_endpoints), ("lists", self.lists)):
+        for name, work in (("endpoints", self._service.refresh_endpoints), ("lists", self._service.lexicons.refresh)):
             loop = self._loop(name, work, _ENDPOINTS_S, leading=False)
             self._tasks.append(asyncio.create_task(loop, name=f"job-{name}"))
 
@@ -132,10 +132,6 @@ class Jobs:
             if each.status == "dead":
                 self._log.warning("dead_letter", delivery=each.id, endpoint=each.endpoint, error=each.last_error)
         return len(settled)
-
-    async def lists(self) -> None:
-        """Take over what another process has changed in the term lists, and let terms end whose time has come."""
-        await self._service.lists.refresh(self._service.clock())
 
     async def near_copies(self) -> int:
         """Drop signatures that are older than the window, part by part, so that no write of others waits long."""

@@ -1,140 +1,232 @@
-"""Term lists as they are in force now: those of the packs, with what people have changed since.
+"""Word lists as people see and change them: what the pack holds, what was changed since, and what to put in the pack.
 
-The lexicon of the packs is built once. A change makes a revision of it, which shares its automata and takes
-milliseconds; it is made in a thread, and takes the place of the one before at once. Whoever screens meanwhile uses the
-one before; nothing waits and nothing is lost.
+A list may have a hundred thousand terms, so that whatever goes through all of them is done in a thread: submissions do
+not wait for somebody who looks at a list.
 """
 
 import asyncio
-import hashlib
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal, NamedTuple
 
-from typeid import TypeID
-from uuid_utils import UUID
+from placet.lexicons import list_id, lists_of
+from placet.list_export import as_toml
+from placet.model import Micros, Refusal, Text
+from placet.procedure.fold import Context
+from placet.procedure.word_list import Addition, Change, Changes, Touched
+from placet.screening.fold import BARRIER, fold
+from placet.service import Done, Idempotency, Plan, Principal, Reply, Service
 
-from placet import kinds
-from placet.model import ID_PREFIXES, Json, Micros
-from placet.policy import Policy
-from placet.procedure.word_list import WordList
-from placet.screening import Lexicon, LexiconError, ListChange, TermList
-from placet.screening.lists import DISGUISES
-from placet.store.contract import DossierRow, Query, Store
+_CHUNK: Final = 2_000
 
-_PAGE: Final = 200
-_PERSONAL: Final = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+|(?:\d[ -]?){8,}\d?[Xx]?")
-"""What looks like an e-mail address, or the number of a telephone, an account or a person."""
-
-
-def list_id(name: str) -> str:
-    """The id of the dossier of a list's changes: made from its name, so that there is one everywhere."""
-    raw = hashlib.sha256(f"list {name}".encode()).digest()[:16]
-    return str(TypeID.from_uuid(UUID(bytes=raw), prefix=ID_PREFIXES["list"]))
+State = Literal["listed", "added", "removed", "ended"]
+"""The pack has it; it came while running; it was removed while running; its time is over."""
+Show = Literal["counting", "changed"]
+"""The terms that count, or those by which the list differs from what the pack holds."""
 
 
-class Revision(NamedTuple):
-    """A lexicon, and what it was made from."""
+class Summary(NamedTuple):
+    """A list in figures."""
 
-    lexicon: Lexicon
-    versions: Mapping[str, int]
-    """The version of each list's changes, for lists that have any."""
+    id: str
+    """Of the dossier that holds its changes; there may be none yet."""
+    name: str
+    title: Text
+    label: str
+    note: str
+    in_force: bool
+    """Whether a pack in force has it; if not, its changes are on record and do nothing."""
+    terms: int
+    """Terms that count now."""
+    added: int
+    removed: int
+    ended: int
+    version: int
+
+
+class TermRow(NamedTuple):
+    """A term and how it stands."""
+
+    term: str
+    state: State
+    note: str = ""
+    until: Micros = 0
+    """When it no longer counts, for one that came while running; 0 for never."""
+    touched: Touched | None = None
+    """Who added or removed it while running."""
+
+
+class Page(NamedTuple):
+    """Some terms in the order of their characters, and whether there are more."""
+
+    rows: tuple[TermRow, ...]
+    more: bool
+
+
+class View(NamedTuple):
+    """A list at an instant."""
+
+    terms: Sequence[str]
+    """Those of the pack, sorted."""
+    changes: Changes
+    struck: frozenset[str]
     at: Micros
-    """The instant whose terms count: those with a date may have ended by then."""
 
-    def recorded(self) -> dict[str, Json]:
-        """What an entry says of it, so that the same lexicon can be made again; empty for that of the packs."""
-        return {"lists": {"at": self.at, "versions": dict(self.versions)}} if self.versions or self.at else {}
+    def has(self, term: str) -> bool:
+        """Whether the pack has it, whatever has become of it."""
+        place = bisect_left(self.terms, term)
+        return place < len(self.terms) and self.terms[place] == term
+
+    def listed(self, term: str) -> bool:
+        """Whether the pack has it, and its time is not over."""
+        return term not in self.struck and self.has(term)
+
+    def state(self, term: str) -> State:
+        """How a term stands that the pack has, or that came."""
+        touched = self.changes.added.get(term)
+        if term in self.changes.removed:
+            return "removed"
+        if self.listed(term):
+            return "listed"
+        return "added" if touched and touched.counts(self.at) else "ended"
+
+    def changed(self) -> list[str]:
+        """The terms by which it differs, sorted."""
+        here = {term for term in self.changes.removed if self.has(term)}
+        return sorted(here.union(self.struck, (term for term in self.changes.added if not self.listed(term))))
+
+    def counting(self) -> list[str]:
+        """The terms that count, sorted."""
+        every = [*self.terms, *(term for term in self.changes.added if not self.has(term))]
+        changed = {term for term in self.changed() if self.state(term) != "added"}
+        return sorted(term for term in every if term not in changed)
 
 
 class Lists:
-    """The lists in force. `refresh` before the first use, and whenever something may have changed."""
+    """Everything about word lists, over one service."""
 
-    def __init__(self, store: Store, policy: Policy) -> None:
-        self._store = store
-        self._policy = policy
-        self._states: dict[str, WordList] = {}
-        self._next: Micros | None = None
-        self._ready = False
-        self._making = asyncio.Lock()
-        self.revision = Revision(policy.lexicon, {}, 0)
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._sorted: dict[str, Sequence[str]] = {}
 
-    @property
-    def lexicon(self) -> Lexicon:
-        """The lexicon in force."""
-        return self.revision.lexicon
+    # --- reading -------------------------------------------------------------------------------------------------
 
-    def state(self, name: str) -> WordList | None:
-        """What has been changed in a list."""
-        return self._states.get(name)
+    async def all(self) -> list[Summary]:
+        """Every list of the packs in force, then those that were changed once and are in no pack any more."""
+        names = lists_of(self._service.policy)
+        former = [name for name in self._service.lexicons.changed() if name not in names]
+        return [await self._summary(name) for name in (*names, *former)]
 
-    async def refresh(self, now: Micros) -> None:
-        """Read what has been changed, and make a new revision if anything is different or a term has ended."""
-        async with self._making:
-            rows = await self._changed()
-            if rows is None and self._ready and (self._next is None or now < self._next):
-                return
-            states = self._states if rows is None else {state.name: state for state in map(kinds.decode, rows)}
-            self.revision = await asyncio.to_thread(revision_of, self._policy, states.values(), now)
-            self._states = states
-            self._next = _next_end(self._policy, states.values(), now)
-            self._ready = True
+    async def summary(self, name: str) -> Summary | None:
+        """A list in figures; None where there is none of that name."""
+        known = name in lists_of(self._service.policy) or name in self._service.lexicons.changed()
+        return await self._summary(name) if known else None
 
-    async def _changed(self) -> list[DossierRow] | None:
-        """Every list's row, or None where all are as they were."""
-        rows: list[DossierRow] = []
-        after: tuple[int, str] | None = None
-        while page := await self._store.page(Query(kind="list", after=after, limit=_PAGE)):
-            rows += page
-            after = page[-1].opened_at, page[-1].id
-        known = {state.id: state.version for state in self._states.values()}
-        return None if {row.id: row.version for row in rows} == known else rows
+    async def _summary(self, name: str) -> Summary:
+        _, words = lists_of(self._service.policy).get(name, (None, None))
+        view = await self._view(name)
+        states = {term: view.state(term) for term in view.changed()}
+        count = Counter(states.values())
+        terms = len(view.terms) - sum(map(view.has, states)) + count["added"]
+        return Summary(
+            id=list_id(name),
+            name=name,
+            title=words.title if words else {"en": name},
+            label=words.label if words else "",
+            note=words.note if words else "",
+            in_force=words is not None,
+            terms=terms if words else 0,
+            added=count["added"],
+            removed=count["removed"],
+            ended=count["ended"],
+            version=view.changes.version,
+        )
+
+    async def terms(
+        self, name: str, show: Show = "counting", contains: str = "", after: str = "", limit: int = 50
+    ) -> Page:
+        """A page of a list's terms behind `after`; `contains` is looked for apart from case, width and script."""
+        view = await self._view(name)
+        notes = self._notes(name)
+        return await asyncio.to_thread(_page, view, notes, show, contains, after, limit)
+
+    async def export(self, name: str) -> str | None:
+        """The list as a file for its pack, with what was changed; None where no pack in force has it."""
+        pack, words = lists_of(self._service.policy).get(name, (None, None))
+        if pack is None or words is None:
+            return None
+        view = await self._view(name)
+        came = {term: touched for term, touched in view.changes.added.items() if view.state(term) == "added"}
+        return await asyncio.to_thread(as_toml, words, came, view.changes.removed, pack.head.timezone)
+
+    # --- changing ------------------------------------------------------------------------------------------------
+
+    async def change(
+        self,
+        who: Principal,
+        name: str,
+        reason: str,
+        add: tuple[Addition, ...] = (),
+        remove: tuple[str, ...] = (),
+        once: Idempotency | None = None,
+        reply: Reply | None = None,
+    ) -> Done | Refusal:
+        """Add and remove terms, all or none. When this returns, the change is durable, and in force here."""
+        if who.account:  # a list concerns every account
+            return Refusal("forbidden", {"permission": "list.edit, with a key that is bound to no account"})
+        if name not in lists_of(self._service.policy):
+            return Refusal("not_found")
+
+        async def gather(_: object, __: Context) -> Plan | Refusal:
+            await self._service.lexicons.refresh()  # if even that is too old, the commit conflicts
+            view = await self._view(name)
+            terms = dict.fromkeys((*(each.term for each in add), *remove))
+            standing = {term: view.changes.standing(term, listed=view.listed(term)) for term in terms}
+            changed = len(view.changes.added) + len(view.changes.removed)
+            return Plan(Change(list_id(name), name, add, remove, reason, standing, changed))
+
+        done = await self._service.carry_out(who, "list", list_id(name), gather, once=once, reply=reply)
+        await self._service.lexicons.refresh()
+        return done
+
+    # --- pieces --------------------------------------------------------------------------------------------------
+
+    async def _view(self, name: str) -> View:
+        if name not in self._sorted:
+            _, words = lists_of(self._service.policy).get(name, (None, None))
+            self._sorted[name] = await asyncio.to_thread(sorted, words.texts) if words else ()
+        at = self._service.clock()
+        struck = self._service.policy.struck(at).get(name, frozenset())
+        return View(self._sorted[name], self._service.lexicons.changes(name), struck, at)
+
+    def _notes(self, name: str) -> dict[str, str]:
+        _, words = lists_of(self._service.policy).get(name, (None, None))
+        return {each.text: each.note for each in words.term} if words else {}
 
 
-def revision_of(policy: Policy, states: Iterable[WordList], at: Micros) -> Revision:
-    """The lexicon of a policy with changes, as it is at that instant. Changes of lists it does not have do nothing."""
-    lists = {name for pack in policy.packs for name in (f"{pack.id}/{words.name}" for words in pack.lists)}
-    struck = policy.struck(at)
-    changes = {name: ListChange(removed=terms) for name, terms in struck.items()}
-    versions = {}
-    for state in states:
-        if state.name in lists:
-            versions[state.name] = state.version
-            added = state.active(at)
-            removed = frozenset(state.removed) | struck.get(state.name, frozenset())
-            changes[state.name] = ListChange(added, removed, frozenset(added))
-    if not changes:
-        return Revision(policy.lexicon, {}, 0)
-    return Revision(policy.lexicon.revised(changes), versions, at)
+def _page(view: View, notes: dict[str, str], show: Show, contains: str, after: str, limit: int) -> Page:
+    terms = view.counting() if show == "counting" else view.changed()
+    found: list[str] = []
+    for term in _holding(terms, bisect_right(terms, after) if after else 0, fold(contains)):
+        if len(found) == limit:
+            return Page(tuple(_row(view, notes, each) for each in found), more=True)
+        found.append(term)
+    return Page(tuple(_row(view, notes, each) for each in found), more=False)
 
 
-async def revision_again(store: Store, policy: Policy, recorded: Mapping[str, Json]) -> Lexicon:
-    """The lexicon that `Revision.recorded` describes: each list's changes folded up to the version named."""
-    states = []
-    for name, version in recorded["versions"].items():
-        rows = await store.entries(list_id(name), 0, version)  # versions are counted from 1, without a gap
-        states.append(kinds.fold(kinds.KINDS["list"], [kinds.entry_of(row) for row in rows]))
-    return revision_of(policy, states, recorded["at"]).lexicon
+def _holding(terms: Sequence[str], start: int, sought: str) -> Iterator[str]:
+    """The terms from `start` on that hold a folded text, folded in lots: one by one would take ten times as long."""
+    for first in range(start, len(terms), _CHUNK):
+        lot = terms[first : first + _CHUNK]
+        folded = fold(BARRIER.join(lot)).split(BARRIER)
+        yield from (term for term, reading in zip(lot, folded, strict=True) if sought in reading)
 
 
-def _next_end(policy: Policy, states: Iterable[WordList], now: Micros) -> Micros | None:
-    """The next instant at which a term stops to count."""
-    ends = [each.until for state in states for each in state.added if each.until > now]
-    following = policy.next_struck(now)
-    return min([*ends, *([following] if following is not None else [])], default=None)
-
-
-def problems_of(terms: Sequence[str], name: str, views: tuple[str, ...]) -> dict[str, str]:
-    """Why each term that cannot be added to a list cannot be, by term: as loading a pack would say it, and more."""
-    found = {}
-    for term in terms:
-        if _PERSONAL.search(term):
-            found[term] = "looks like somebody's address or number; a list holds no data of persons"
-            continue
-        try:
-            Lexicon.build(
-                [TermList(name, (term,), views=tuple(view for view in views if view not in DISGUISES) or ("exact",))]
-            )
-        except LexiconError as problem:
-            found[term] = problem.reason
-    return found
+def _row(view: View, notes: dict[str, str], term: str) -> TermRow:
+    state = view.state(term)
+    touched = None
+    if state != "listed":
+        touched = view.changes.removed.get(term) or view.changes.added.get(term)
+    note = touched.note if touched and state != "removed" else ""
+    return TermRow(term, state, note or notes.get(term, ""), touched.until if touched else 0, touched)

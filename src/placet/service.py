@@ -15,12 +15,12 @@ import msgspec
 
 from placet import kinds
 from placet.clocks import end_of
-from placet.detection import Detection, Source, Subject
+from placet.detection import Detection, Found, Source, Subject
 from placet.errors import StoreCorrupt
 from placet.events import deliveries
 from placet.fresh import fresh_salts, new_id
 from placet.ledger.encode import canonical, commitment
-from placet.lists import Lists, Revision
+from placet.lexicons import Lexicons
 from placet.model import (
     Basis,
     Draft,
@@ -36,7 +36,7 @@ from placet.model import (
 from placet.near_copies import NearCopies
 from placet.policy import AccountFacts, Policy
 from placet.procedure import account as accounts
-from placet.procedure import policy_record, word_list
+from placet.procedure import policy_record
 from placet.procedure import publication as publications
 from placet.procedure.fold import Context
 from placet.shelf import Shelf, archive, policy_id
@@ -97,7 +97,7 @@ class Screening(NamedTuple):
     facts: Mapping[str, Json]
     verdict: Verdict
     lists: Mapping[str, Json] = {}
-    """Under which changes of the term lists it was screened, as Revision.recorded gives it."""
+    """By what the lists differed from those of the packs (lexicons.py); empty where they did not."""
 
 
 class Plan(NamedTuple):
@@ -147,8 +147,8 @@ class Service:
         self.store = store
         self.shelf = Shelf(store, policy)
         self.group = GroupCommit(store, group_most)
-        self.lists = Lists(store, policy)
-        self.detection = Detection(lambda: self.lists.lexicon, [*([near] if near else ()), *sources])
+        self.lexicons = Lexicons(store, policy, clock)
+        self.detection = Detection(lambda: self.lexicons.in_force, [*([near] if near else ()), *sources])
         self.near = near
         self.clock = clock
         self._ends = [(name, end_of(policy, name)) for name in _CLOCKS]
@@ -170,7 +170,7 @@ class Service:
         if record_policy:
             await self._record_policy()
         await self.refresh_endpoints()
-        await self.lists.refresh(self.clock())
+        await self.lexicons.refresh()
 
     async def stop(self) -> None:
         """Write what is waiting."""
@@ -342,31 +342,15 @@ class Service:
     async def screen(self, item: Item, account: AccountFacts, dossier: str, at: Micros | None = None) -> Screening:
         """What screening and policy say of an item: nothing is recorded."""
         at = at or self.clock()
-        found, lists = await self._found(item, Subject(account.id, dossier, at))
-        return self._judged(item, account, dossier, found, at, lists)
+        found = await self.detection.find(item, Subject(account.id, dossier, at))
+        return self._judged(item, account, dossier, found, at)
 
-    async def _found(self, item: Item, subject: Subject) -> tuple[Sequence[Finding], Revision]:
-        """The findings of an item, and the revision of the lists that they are from: the same before and after."""
-        while True:
-            lists = self.lists.revision
-            found = await self.detection.find(item, subject)
-            if lists is self.lists.revision:
-                return found, lists
-
-    def _judged(
-        self,
-        item: Item,
-        account: AccountFacts,
-        dossier: str,
-        findings: Sequence[Finding],
-        at: Micros,
-        lists: Revision,
-    ) -> Screening:
+    def _judged(self, item: Item, account: AccountFacts, dossier: str, found: Found, at: Micros) -> Screening:
         facts = self.policy.facts(item, account, at)
-        verdict = self.policy.evaluate(facts, findings, dossier)
+        verdict = self.policy.evaluate(facts, found.findings, dossier)
         content = _item_encoder.encode(item)
         revision = hashlib.sha256(content).hexdigest()
-        return Screening(content, revision, item, findings, facts, verdict, lists.recorded())
+        return Screening(content, revision, item, found.findings, facts, verdict, found.lists)
 
     def _screened(self, screening: Screening) -> publications.Screened:
         verdict = screening.verdict
@@ -380,7 +364,7 @@ class Service:
                 "findings": [_without_quote(finding) for finding in screening.findings],
                 "facts": self.policy.recorded(screening.facts),
                 "verdict": msgspec.to_builtins(verdict),
-                **screening.lists,
+                **({"lists": screening.lists} if screening.lists else {}),
             },
         )
 
@@ -426,16 +410,6 @@ class Service:
         self._accounts.pop(account, None)
         return done
 
-    # --- lists ---------------------------------------------------------------------------------------------------
-
-    async def change_list(
-        self, who: Principal, change: word_list.Change, once: Idempotency | None = None, reply: Reply | None = None
-    ) -> Done | Refusal:
-        """Change a term list; when this returns, the change is in force here."""
-        done = await self.carry_out(who, "list", change.id, plainly(Plan(change)), once=once, reply=reply)
-        await self.lists.refresh(self.clock())
-        return done
-
     # --- publications --------------------------------------------------------------------------------------------
 
     async def submit(
@@ -453,11 +427,10 @@ class Service:
         at = self.clock()
         identities = [self.ids("publication") for _ in asks]
         subjects = [Subject(ask.account, identity, at) for ask, identity in zip(asks, identities, strict=True)]
-        lists = self.lists.revision  # the batch is scanned at once, before anything else can run
         found = await self.detection.find_many([ask.item for ask in asks], subjects)
         waiting: list[Any] = []
-        for ask, once, identity, findings in zip(asks, onces, identities, found, strict=True):
-            waiting.append(await self._begin(who, identity, ask, once, (findings, lists), reply))
+        for ask, once, identity, own in zip(asks, onces, identities, found, strict=True):
+            waiting.append(await self._begin(who, identity, ask, once, own, reply))
         results: list[Done | Refusal] = []
         for begun, ask, once in zip(waiting, asks, onces, strict=True):
             outcome: Done | Refusal | None
@@ -475,7 +448,7 @@ class Service:
         identity: str,
         ask: "Submission",
         once: Idempotency | None,
-        found: tuple[Sequence[Finding], Revision],
+        found: Found,
         reply: Reply,
     ) -> Any:
         """Decide one submission of a batch and queue its commit: (future, commit, done), or its answer at once."""
@@ -492,9 +465,7 @@ class Service:
         commit, done = self._commit(kind, None, drafts, context, plan, identity, once, reply)
         return self.group.submit(commit), commit, done
 
-    def _gather_submit(
-        self, who: Principal, identity: str, ask: "Submission", batch: tuple[Sequence[Finding], Revision] | None
-    ) -> Gather:
+    def _gather_submit(self, who: Principal, identity: str, ask: "Submission", known: Found | None) -> Gather:
         async def gather(_: Any, context: Context) -> Plan | Refusal:
             account = await self.account(ask.account) if who.sees(ask.account) else None
             if account is None:
@@ -502,8 +473,8 @@ class Service:
             if account.status != "active":
                 return Refusal("wrong_state", {"account": account.status})
             subject = Subject(account.id, identity, context.now)
-            found, lists = await self._found(ask.item, subject) if batch is None else batch
-            screening = self._judged(ask.item, facts_of(account), identity, found, context.now, lists)
+            found = known or await self.detection.find(ask.item, subject)
+            screening = self._judged(ask.item, facts_of(account), identity, found, context.now)
             command = publications.Submit(
                 id=identity,
                 account=account.id,

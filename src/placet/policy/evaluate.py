@@ -296,7 +296,9 @@ class Policy:
 
 
 def _external(taken: CaseExternal) -> Finding:
-    """What a case takes a detector from outside to have reported, as it would be reported."""
+    """What a case takes to have been reported by what does not run here, as it would be reported."""
+    if taken.list.startswith("near/"):
+        return Finding("near", taken.list, taken.label, "body", 0, 0, "squeezed", taken.score)
     return Finding("external", taken.list, taken.label, "body", 0, 0, "model", min(taken.score, SURE - 1))
 
 

@@ -237,9 +237,12 @@ class CaseAccount(Value, frozen=True):
 
 
 class CaseExternal(Value, frozen=True):
-    """What a golden case takes a detector from outside to have reported, since none runs when a pack is loaded."""
+    """What a golden case takes to have been reported by what does not run when a pack is loaded.
 
-    list: Annotated[str, Meta(pattern=r"^external/[a-z0-9][a-z0-9-]{0,39}(/failed)?$")]
+    That is a detector from outside, or the index of near copies ("near/accounts", with the number as its label).
+    """
+
+    list: Annotated[str, Meta(pattern=r"^(external/[a-z0-9][a-z0-9-]{0,39}(/failed)?|near/(copies|accounts|refused))$")]
     label: str
     score: Annotated[int, Meta(ge=0, le=100)] = 0
 

@@ -1,127 +1,295 @@
-"""A term list that is changed while the platform runs: what one person has added to a pack's list, and struck out.
+"""Changes of a word list while the platform runs: terms that came and terms that went, beside what the packs hold.
 
-The pack stays as two people signed it. A change is on the record with its reason, counts from its commit on, and is
-undone by its opposite. What one person added is provisional: it may hold an item, and can never refuse one
-(screening/lists.py, PROVISIONAL_SCORE), until it stands in a pack.
+Two people put a pack in force. One person may change a list of it at once, within these limits:
+
+- A term that came is provisional: it may hold an item and never refuses one, until it comes in a pack.
+- A term that went counts no more, wherever it came from. What was removed can be put back.
+- A change has a reason and is made whole or not at all; each term that cannot be taken is named with what is wrong.
+- Nobody's number or address is a term: a list is read by many and kept for ever, and is no place for personal data
+  (PIPL art 6). A pack may hold one, where two people answer for it.
+
+The terms stand in the entries. A dossier's state is small, since it is written with every change and looked at by every
+process; `amended` folds the entries into the changes themselves.
 """
 
-from collections.abc import Mapping
-from typing import Final
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, Literal
+
+import msgspec
 
 from placet.model import Draft, Entry, Json, Micros, Refusal, Value
 from placet.procedure.fold import Context, Decision
+from placet.screening import LexiconError, ListChange, TermList
+from placet.screening.entries import check
+from placet.screening.fold import fold
 
-MOST_TERMS: Final = 10_000
-"""Terms that may be added to one list; more belong into its pack."""
-MOST_AT_ONCE: Final = 1_000
+MOST_TERMS: Final = 1_000
+"""Terms that one change may add and remove."""
+MOST_CHANGED: Final = 20_000
+"""Terms by which a list may differ from its pack; more belong into the pack."""
+MOST_CHARS: Final = 200
+"""Characters of a term, as in a pack."""
+MOST_DIGITS: Final = 6
+"""Digits in a row, whatever parts them, that may still be an amount or a year; more could be somebody's number."""
+MOST_HANDLE_DIGITS: Final = 4
+"""The same where a Latin letter stands beside them: more could be somebody's name at a service."""
 
-
-class AddedTerm(Value, frozen=True):
-    """A term that somebody added."""
-
-    term: str
-    by: str
-    at: Micros
-    note: str = ""
-    until: Micros = 0
-    """When it stops to count, or 0."""
+Why = Literal["empty", "spaces", "long", "unusable", "number", "address", "twice", "listed", "not_listed", "time_past"]
+"""Why a term cannot be taken; docs/api.md says it in words."""
 
 
 class WordList(Value, frozen=True):
-    """What is different from the pack's list."""
+    """The state of a list that has been changed: which one, and since when."""
 
     id: str
     version: int
     name: str
     """"community/gambling": pack and list."""
     since: Micros
-    added: tuple[AddedTerm, ...] = ()
-    removed: tuple[str, ...] = ()
-
-    def active(self, at: Micros) -> tuple[str, ...]:
-        """The added terms that count at that instant."""
-        return tuple(each.term for each in self.added if not each.until or at < each.until)
 
 
-class NewTerm(Value, frozen=True):
-    """A term to add."""
+class Addition(Value, frozen=True, omit_defaults=True):
+    """A term that is to come."""
 
     term: str
     note: str = ""
     until: Micros = 0
+    """The instant from which it no longer counts; 0 for never."""
+
+
+class Standing(Value, frozen=True):
+    """How a term stands before a change."""
+
+    listed: bool = False
+    """The pack has it, and its time is not over."""
+    removed: bool = False
+    """It was removed while running."""
+    added: bool = False
+    """It came while running."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether there is something to remove."""
+        return self.added or (self.listed and not self.removed)
 
 
 class Change(Value, frozen=True):
-    """Add and strike out, all or nothing. What is there already, or gone already, is passed over."""
+    """Add and remove terms. `standing` says of each of them how it stands; one that is not in it stands nowhere."""
 
     id: str
     name: str
+    add: tuple[Addition, ...]
+    remove: tuple[str, ...]
     reason: str
-    add: tuple[NewTerm, ...] = ()
-    remove: tuple[str, ...] = ()
+    standing: Mapping[str, Standing]
+    changed: int = 0
+    """By how many terms the list differs already."""
 
 
 Command = Change
 
 
+# --- deciding ----------------------------------------------------------------------------------------------------
+
+
 def decide(state: WordList | None, command: Command, context: Context) -> Decision:
-    """One entry, or none where nothing would change."""
+    """An entry for what comes and one for what goes; both are written together."""
     if refusal := context.lacks("list.edit"):
         return refusal
     if not command.reason.strip():
-        return Refusal("invalid", {"field": "reason", "problem": "is empty; say why the list changes"})
-    if len(command.add) + len(command.remove) > MOST_AT_ONCE:
-        return Refusal("too_large", {"limit": MOST_AT_ONCE, "unit": "terms"})
-    there = {each.term: each for each in state.added} if state else {}
-    gone = set(state.removed) if state else set()
-    add = [each for each in command.add if not _same(there.get(each.term), each) or each.term in gone]
-    remove = [term for term in dict.fromkeys(command.remove) if term in there or term not in gone]
-    if both := sorted({each.term for each in add} & set(remove)):
-        return Refusal("invalid", {"field": "remove", "problem": f"{both[0]!r} is to be added and removed at once"})
-    if past := next((each for each in add if each.until and each.until <= context.now), None):
-        return Refusal("time_past", {"field": "until", "term": past.term})
-    if len(there) + len(add) > MOST_TERMS:
-        return Refusal("too_large", {"limit": MOST_TERMS, "unit": "terms added to one list"})
-    if not add and not remove:
-        return ()
-    body: dict[str, Json] = {"list": command.name, "reason": command.reason}
-    body["add"] = [{"term": each.term, "note": each.note, "until": each.until} for each in add]
-    body["remove"] = list(remove)
-    return (Draft(command.id, "list.changed", body),)
+        return Refusal("invalid", {"field": "reason"})
+    size = len(command.add) + len(command.remove)
+    if not size:
+        return Refusal("invalid", {"field": "add"})
+    if size > MOST_TERMS:
+        return Refusal("too_large", {"limit": MOST_TERMS, "unit": "terms"})
+    if command.changed + len(command.add) > MOST_CHANGED:
+        return Refusal("too_large", {"limit": MOST_CHANGED, "unit": "changed terms of a list", "has": command.changed})
+    if bad := [{"term": term, "why": why} for term, why in _objections(command, context.now)]:
+        return Refusal("bad_terms", {"terms": bad})
+    return tuple(_drafts(state.id if state else command.id, command))
 
 
-def _same(known: AddedTerm | None, new: NewTerm) -> bool:
-    return known is not None and (known.note, known.until) == (new.note, new.until)
+def _objections(command: Change, now: Micros) -> Iterator[tuple[str, Why]]:
+    seen: set[str] = set()
+    for term, why in (*_of_additions(command, now), *_of_removals(command)):
+        if term in seen:
+            yield term, "twice"
+        elif why:
+            yield term, why
+        seen.add(term)
+
+
+def _of_additions(command: Change, now: Micros) -> Iterator[tuple[str, Why | None]]:
+    for each in command.add:
+        standing = command.standing.get(each.term, _NOWHERE)
+        if standing.listed and not standing.removed:
+            yield each.term, "listed"
+        elif each.until and each.until <= now:
+            yield each.term, "time_past"
+        else:
+            yield each.term, None if standing.listed else objection(each.term)
+
+
+def _of_removals(command: Change) -> Iterator[tuple[str, Why | None]]:
+    for term in command.remove:
+        yield term, None if command.standing.get(term, _NOWHERE).counts else "not_listed"
+
+
+_NOWHERE: Final = Standing()
+
+
+def _drafts(dossier: str, command: Change) -> Iterator[Draft]:
+    listed = {term for term, standing in command.standing.items() if standing.listed}
+    common: dict[str, Json] = {"list": command.name, "reason": command.reason.strip()}
+    if command.add:
+        came = [msgspec.to_builtins(each) for each in command.add if each.term not in listed]
+        restored = [each.term for each in command.add if each.term in listed]
+        yield Draft(dossier, "list.added", {**common, "terms": came, "restored": restored})
+    if command.remove:
+        struck = [term for term in command.remove if term in listed]
+        yield Draft(dossier, "list.removed", {**common, "terms": list(command.remove), "struck": struck})
+
+
+# --- what may be a term ------------------------------------------------------------------------------------------
+
+
+def objection(term: str) -> Why | None:
+    """Why a text cannot be a term that one person adds; None if it can."""
+    if not term.strip():
+        return "empty"
+    if term != term.strip():
+        return "spaces"
+    if len(term) > MOST_CHARS:
+        return "long"
+    if any(unicodedata.category(char) in _CONTROLS for char in term):
+        return "unusable"
+    try:
+        check(TermList("", (term,)))
+    except LexiconError:
+        return "unusable"
+    folded = fold(term)
+    if _is_address(folded):
+        return "address"
+    return "number" if _is_number(folded) else None
+
+
+_CONTROLS: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_NUMERALS: Final = frozenset("0123456789〇零一二三四五六七八九幺壹贰叁肆伍陆柒捌玖")
+
+
+def _is_address(folded: str) -> bool:
+    """Whether it has an e-mail address in it: something, an @, and something with a dot inside."""
+    before, at, after = folded.partition("@")
+    host = after.strip().partition(" ")[0].strip(".")
+    return bool(at and before.strip() and "." in host)
+
+
+def _is_number(folded: str) -> bool:
+    """Whether so many digits stand in a row that they could be a telephone's, a document's or an account's."""
+    return any(digits > (MOST_HANDLE_DIGITS if beside else MOST_DIGITS) for digits, beside in _digit_runs(folded))
+
+
+def _digit_runs(folded: str) -> Iterator[tuple[int, bool]]:
+    """How many digits each run has, in figures or Chinese numerals, and whether a Latin letter touches it.
+
+    Spaces and punctuation are looked through; a letter ends a run.
+    """
+    digits, beside, last = 0, False, ""
+    for char in (*folded, _END):
+        if char in _NUMERALS:
+            beside = beside or (not digits and _is_latin(last))
+            digits += 1
+        elif digits and (char.isalpha() or char == _END):
+            yield digits, beside or (last in _NUMERALS and _is_latin(char))
+            digits, beside = 0, False
+        last = char
+
+
+_END: Final = "\n"
+
+
+def _is_latin(char: str) -> bool:
+    return char == "_" or (char.isascii() and char.isalpha())
+
+
+# --- state -------------------------------------------------------------------------------------------------------
 
 
 def evolve(state: WordList | None, entry: Entry) -> WordList:
     """The state after the entry. Raises ValueError for an entry that this procedure does not know."""
-    if entry.kind != "list.changed":
+    if entry.kind not in KINDS:
         raise ValueError(f"{entry.dossier}: unexpected entry {entry.kind}")
-    body = entry.body
-    added = {each.term: each for each in state.added} if state else {}
-    removed = dict.fromkeys(state.removed) if state else {}
-    for term in body["remove"]:
-        if added.pop(term, None) is None:
-            removed[term] = None
-    for each in body["add"]:
-        if each["term"] in removed:
-            del removed[each["term"]]  # a term of the pack is restored: it stands there still
-        else:
-            added[each["term"]] = _added(each, entry)
-    return WordList(
-        id=entry.dossier,
-        version=entry.version,
-        name=body["list"],
-        since=state.since if state else entry.at,
-        added=tuple(added.values()),
-        removed=tuple(removed),
-    )
+    since = entry.at if state is None else state.since
+    return WordList(entry.dossier, entry.version, entry.body["list"], since)
 
 
-def _added(term: Mapping[str, Json], entry: Entry) -> AddedTerm:
-    return AddedTerm(term["term"], entry.actor, entry.at, term["note"], term["until"])
-
-
-KINDS: Final[tuple[str, ...]] = ("list.changed",)
+KINDS: Final[tuple[str, ...]] = ("list.added", "list.removed")
 """Every kind of entry of this procedure."""
+
+
+# --- the changes themselves --------------------------------------------------------------------------------------
+
+
+class Touched(Value, frozen=True):
+    """Who has added or removed a term, when and why."""
+
+    by: str
+    at: Micros
+    reason: str
+    note: str = ""
+    until: Micros = 0
+
+    def counts(self, at: Micros) -> bool:
+        """Whether the term's time is not over at that instant."""
+        return not self.until or at < self.until
+
+
+class Changes(Value, frozen=True):
+    """By what a list differs from its pack, as its entries up to `version` say. No term is in both tables."""
+
+    version: int = 0
+    added: Mapping[str, Touched] = {}
+    removed: Mapping[str, Touched] = {}
+    """Terms that a pack had when they were removed."""
+
+    def at(self, instant: Micros, struck: frozenset[str] = frozenset()) -> ListChange:
+        """What screening is to know of it; `struck` are terms of the pack whose time is over at that instant."""
+        added = tuple(term for term, touched in self.added.items() if touched.counts(instant))
+        return ListChange(added, struck.union(self.removed), frozenset(added))
+
+    def ends(self) -> Iterator[Micros]:
+        """The instants at which terms that came go by themselves."""
+        return (touched.until for touched in self.added.values() if touched.until)
+
+    def standing(self, term: str, *, listed: bool) -> Standing:
+        """How a term stands; `listed` is what the pack says."""
+        return Standing(listed, term in self.removed, term in self.added)
+
+
+def amended(changes: Changes, entries: Iterable[Entry]) -> Changes:
+    """The changes after further entries, in order. Raises ValueError for one that this procedure does not know."""
+    added, removed, version = dict(changes.added), dict(changes.removed), changes.version
+    for entry in entries:
+        _amend(added, removed, entry)
+        version = entry.version
+    return Changes(version, added, removed)
+
+
+def _amend(added: dict[str, Touched], removed: dict[str, Touched], entry: Entry) -> None:
+    body: Mapping[str, Any] = entry.body
+    if entry.kind == "list.added":
+        for each in body["terms"]:
+            touched = Touched(entry.actor, entry.at, body["reason"], each.get("note", ""), each.get("until", 0))
+            added[each["term"]] = touched
+            removed.pop(each["term"], None)
+        for term in body["restored"]:
+            removed.pop(term, None)
+    elif entry.kind == "list.removed":
+        for term in body["terms"]:
+            added.pop(term, None)
+        for term in body["struck"]:
+            removed[term] = Touched(entry.actor, entry.at, body["reason"])
+    else:
+        raise ValueError(f"{entry.dossier}: unexpected entry {entry.kind}")

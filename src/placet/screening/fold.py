@@ -37,6 +37,8 @@ BREAK: Final = f"\n{BARRIER}\n"
 """Stands around and between texts that are searched together: at its ends a line begins and ends, as a text does."""
 
 _SIZE: Final = 0x110000
+_SHORT: Final = 256
+"""Up to about so many characters the fixed cost of a call outweighs its work."""
 _CODE: Final = np.dtype(np.uint32)
 _EMPTY: Final = np.empty(0, _CODE)
 _frombuffer: Final = np.frombuffer
@@ -282,16 +284,18 @@ def _through(code: int, *mappings: Mapping[int, int]) -> int:
 class Buffer:
     """Texts joined for one pass, and their readings, computed when they are asked for."""
 
-    __slots__ = ("_at", "_before", "_changes", "_folded", "image", "raw", "squeezed")
+    __slots__ = ("_at", "_before", "_changes", "_folded", "codes", "image", "raw", "squeezed")
 
     def __init__(self, raw: str) -> None:
         """`raw` holds BARRIER before each text, or BREAK around it: so every run has a predecessor to differ from."""
-        image: Codes = tables().squeeze.take(encode(raw))
-        at = image.astype(np.bool_).nonzero()[0]
+        codes = encode(raw)
+        image: Codes = tables().squeeze.take(codes)
+        at = image.nonzero()[0] if len(raw) < _SHORT else image.astype(np.bool_).nonzero()[0]
         kept = image.take(at)
         after = kept[1:]
         changes = after != kept[:-1]
         self.raw = raw
+        self.codes = codes
         self.image = image
         """For each character its squeezed form, 0 where it is left out. Shape (len(raw),)."""
         self.squeezed = _kept_text(after[changes])
@@ -332,7 +336,7 @@ _NO_LETTER: Final = (0, ord(BARRIER))
 
 def _kept_text(codes: Codes) -> str:
     """Characters that the squeezed reading keeps, as a string: none of them is NUL or a byte order mark."""
-    if len(codes) < 512:
+    if len(codes) < _SHORT:
         return codes.tobytes().decode("utf-32")
     text: str = codes.view(f"U{len(codes)}").item()  # three times faster, but for the cost of a type
     return text

@@ -7,6 +7,7 @@ its threshold. Strengths and costs are natural logarithms in thousandths. What e
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
+from importlib.metadata import version
 from itertools import combinations
 from math import log
 from typing import Final, NamedTuple
@@ -14,8 +15,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from placet.screening.alike import BREAK, SPACE, Signs, likeness, signs_of
+from placet.screening.alike import BREAK, PACKAGES, SPACE, VERSION, Signs, likeness, signs_of
 from placet.screening.fold import fold
+from placet.screening.kept import decoded, encoded, kept
 from placet.screening.keyed import Groups, KeyTable, packed
 from placet.screening.lists import TermList, ViewName
 from placet.screening.segment import Explained, Words, dictionary
@@ -35,7 +37,9 @@ _DEAREST: Final = 1 << 27
 @cache
 def words() -> Words:
     """The words of the frequency dictionary, shared by all lexicons."""
-    return Words(dictionary())
+    made_from = [VERSION, *(f"{package} {version(package)}".encode() for package in (*PACKAGES, "wordfreq"))]
+    alone, costs, table = decoded(kept("words", made_from, lambda: encoded(Words.build(dictionary()).state)))
+    return Words(alone, costs, KeyTable(*table))
 
 
 class Guess(NamedTuple):
@@ -340,7 +344,7 @@ class ShuffledNet:
         for place in range(_LONGEST_SHUFFLED):
             longer = np.nonzero(terms.lengths[chosen] > place)[0]
             self._common[longer] += alone[terms.at(chosen[longer], place)] < _COMMON
-        self._together = KeyTable(_pairs_of(terms, chosen))
+        self._together = KeyTable.build(_pairs_of(terms, chosen))
         self._windows = [
             (length, between, dropped)
             for length in sorted(set(terms.lengths[chosen].tolist()))
@@ -445,7 +449,7 @@ class SplitNet:
         self._lengths = sorted({len(row) for row, _ in wanted})
         self._wholes = Groups(np.array([_row_key(row) for row, _ in wanted], np.uint64))
         self._made = np.array([whole for _, whole in wanted], np.int64)
-        self._beginnings = KeyTable(np.unique(np.array([_row_key(row[:2]) for row, _ in wanted], np.uint64)))
+        self._beginnings = KeyTable.build(np.unique(np.array([_row_key(row[:2]) for row, _ in wanted], np.uint64)))
 
     def guesses(self, spelling: Spelling, evidence: Evidence, least: int) -> Iterator[Guess]:
         """Guesses of at least that strength."""

@@ -46,6 +46,9 @@ _CELLS: Final = frozenset(["td", "th"])
 _VOID: Final = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
 )
+_OBJECTS: Final = frozenset(["embed", "img", "input"])
+OBJECT: Final = "\ufffc"
+"""Stands for an image and the like among the words (Unicode, section 23.8)."""
 _LEFT_OUT: Final = frozenset(["iframe", "noembed", "noframes", "script", "style"])
 _VERBATIM: Final = frozenset(["textarea", "title", "xmp"])  # what looks like a tag in them is shown as it is
 _MODES: Final = {"datalist": Mode.HIDDEN, "rp": Mode.HIDDEN, "template": Mode.HIDDEN, "rt": Mode.ASIDE}
@@ -294,6 +297,8 @@ class Hypertext:
         self._part(tag, inline=inline)
         outside = page.mode
         page.turn(max(mode, outside), tag.start)
+        if name in _OBJECTS and page.mode is Mode.SHOWN:
+            page.stream.put(OBJECT, tag.start, tag.end)
         self._read_attributes(tag)
         end = self._content(tag) if name in _LEFT_OUT or name in _VERBATIM else -1
         if name in _VOID or end >= 0:

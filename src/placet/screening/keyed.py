@@ -5,7 +5,8 @@ that want the same slot the first has it, and the others go to a smaller table o
 stands a sieve of bits that fits into the processor's cache and answers most questions that end in no.
 """
 
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +36,16 @@ class _Level(NamedTuple):
 class KeyTable:
     """Distinct keys, none of them 0, each with its place in the array that it was built from."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, levels: Sequence[Sequence[Any]], sieve: NDArray[np.uint8], sieve_shift: int) -> None:
+        """What `build` has made, or `state` has given."""
+        self._levels = [_Level(keys, places, np.uint64(shift)) for keys, places, shift in levels]
+        self._sieve, self._sieve_shift = sieve, np.uint64(sieve_shift)
+
+    @classmethod
+    def build(cls, keys: Keys) -> "KeyTable":
         """`keys`: shape (n,). Those that are asked for most should come first."""
-        self._levels: list[_Level] = []
-        self._sieve, self._sieve_shift = _sieve(keys)
+        levels: list[_Level] = []
+        sieve, sieve_shift = _sieve(keys)
         places = np.arange(len(keys), dtype=np.int32)
         while len(keys):
             bits = max(4, int(2 * len(keys)).bit_length())
@@ -46,10 +53,17 @@ class KeyTable:
             slots, first = np.unique(_slots(keys, level.shift), return_index=True)
             level.keys[slots] = keys[first]
             level.places[slots] = places[first]
-            self._levels.append(level)
+            levels.append(level)
             left = np.ones(len(keys), np.bool_)
             left[first] = False
             keys, places = keys[left], places[left]
+        return cls(levels, sieve, int(sieve_shift))
+
+    @property
+    def state(self) -> Any:
+        """All that there is to it, as lists, numbers and arrays: to be kept."""
+        levels = [[level.keys, level.places, int(level.shift)] for level in self._levels]
+        return [levels, self._sieve, int(self._sieve_shift)]
 
     def may(self, keys: Keys) -> NDArray[np.uint8]:
         """Not 0 for each key that is there, and for one in sixteen others. Shape of `keys`."""
@@ -99,7 +113,7 @@ class Groups:
         self._entries = order[np.searchsorted(keys[order], 1) :].astype(np.int32)
         distinct, self._first = np.unique(keys[self._entries], return_index=True)
         self._count = np.diff(np.append(self._first, len(self._entries)))
-        self._table = KeyTable(distinct)
+        self._table = KeyTable.build(distinct)
 
     def find(self, keys: Keys) -> tuple[Places, NDArray[np.int32]]:
         """Every entry under every key: the place of the key in `keys`, and the entry. Two arrays of one length."""

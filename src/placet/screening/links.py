@@ -29,20 +29,13 @@ GUESS: Final = 70
 """The score of what is said of a host that is written in disguise."""
 
 _A: Final = "[0-9A-Za-z０-９Ａ-Ｚａ-ｚ]"
-_OPEN: Final = r"[\[({<（［｛【〔「]"
-_SHUT: Final = r"[\])}>）］｝】〕」]"
-_ROUND: Final = "·•●⚫․・"
-_DISGUISE: Final = "|".join(
-    [
-        rf"{_OPEN}\s?(?:[.点點。．]|[Dd][Oo][Tt])\s?{_SHUT}{_A}",
-        rf"{_A}\s?[点點]\s?{_A}",
-        rf"{_A}[{_ROUND}]{_A}",
-        rf"{_A}\s[.．]\s{_A}",
-        r"[*Xx][Pp][Ss]?://",
-    ]
+_ROUND: Final = "·•●⚫・"
+_BRACKETED: Final = r"[\[({<【〔「]\s?(?:[.点。]|dot)\s?[\])}>】〕」]"
+_DISGUISE: Final = (
+    rf"{_BRACKETED}\s?[0-9a-z]|[0-9a-z]\s?点\s?[0-9a-z]|[0-9a-z][{_ROUND}][0-9a-z]|[0-9a-z]\s\.\s[0-9a-z]|[*x]ps?://"
 )
-HINT: Final = rf"://|[^\s.]\.[^\s.]|{_A}[{DOTS}]{_A}|{_DISGUISE}"
-"""Matches wherever a plain text may hold a link, so that most texts need no closer reading."""
+HINT: Final = rf"://|[^\s.]\.[^\s.]|[0-9a-z]。[0-9a-z]|{_DISGUISE}"
+"""Matches wherever the folded reading of a plain text may hold a link, so that most need no closer look (hints.py)."""
 
 SHORTENERS: Final = frozenset(
     [
@@ -216,9 +209,10 @@ def _new_sentence(raw: str, last: str) -> bool:
 # --- hosts in disguise -------------------------------------------------------------------------------------------
 
 # On the folded reading, where 點 is 点, ｘ is x, and so on.
-DOT: Final = rf"{_OPEN}\s?(?:[.点。]|dot)\s?{_SHUT}|\s?点\s?|\s\.\s|[.{DOTS}{_ROUND}]"
+DOT: Final = rf"\s?{_BRACKETED}\s?|\s?点\s?|\s\.\s|[.{DOTS}{_ROUND}]"
 _OPENING: Final = "[({<【〔「"
 _PLAIN_DOTS: Final = frozenset("." + DOTS)
+_DOTS_ALIKE: Final = frozenset("․﹒")  # folded, they are full stops
 _DOTTED: Final = compile_re2(DOT)
 _DISGUISED: Final = compile_re2(
     rf"((?:hxxps?|h\*\*ps?|hxxxs?)://)?([a-z0-9][a-z0-9-]*(?:(?:{DOT})[a-z0-9][a-z0-9-]*)+)"
@@ -244,9 +238,9 @@ class Written(NamedTuple):
 
 def _in_disguise(text: str) -> Iterator[Link]:
     """Hosts that a reader is meant to put together: "example[.]com", "example 点 com", "hxxp://example.com"."""
-    if not _MAY_BE_DISGUISED.search(text):
-        return
     folded = fold(text)
+    if _DOTS_ALIKE.isdisjoint(text) and not _MAY_BE_DISGUISED.search(folded):
+        return
     for match in _DISGUISED.finditer(folded):
         schemed = bool(match.group(1))
         first, last = match.span(2)
@@ -280,7 +274,7 @@ def _is_likely(host: str, bent: Sequence[str]) -> bool:
     if ending in _FILE_ENDINGS or (name.isdigit() and int(name[:3]) <= _HOURS):
         return False
     spelled = _AFTER_FIGURES if name.isdigit() else _USUAL
-    return all(dot[0] in _OPENING or ending in (spelled if "点" in dot else _NO_WORDS) for dot in bent)
+    return all(dot.strip()[0] in _OPENING or ending in (spelled if "点" in dot else _NO_WORDS) for dot in bent)
 
 
 # --- addresses in markup -----------------------------------------------------------------------------------------

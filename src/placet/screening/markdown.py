@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from placet.screening.fold import scalar
-from placet.screening.hypertext import Hypertext, reference, references
+from placet.screening.hypertext import OBJECT, Hypertext, reference, references
 from placet.screening.page import Piece, Reading, Stream
 from placet.screening.patterns import compile_re2
 
@@ -100,6 +100,7 @@ class Markdown:
             end = end if end >= 0 else length
             if self._at <= end:  # else an element that began further up has taken the line in
                 self._line(start, end)
+            if self._at <= end:
                 self._page.stream.part("\n", end, min(end + 1, length))
             start = end + 1
         self._end_paragraph()
@@ -245,7 +246,7 @@ class Markdown:
         if not bracket or not link:
             self._verbatim(at, at + 1)
             return at + 1
-        bracket.piece.text = ""
+        bracket.piece.text = OBJECT if bracket.image else ""
         if bracket.image:
             self._page.withdraw(bracket.stream, bracket.first, at)
         if link.start not in self._led:  # a definition may be used a thousand times, and is as long as it likes

@@ -15,7 +15,6 @@ Without Hyperscan, RE2 sets do the same work with equal results, more slowly.
 """
 
 import re
-import threading
 from collections.abc import Collection, Sequence
 from functools import cache
 from itertools import islice
@@ -23,24 +22,16 @@ from typing import Any, Final
 
 import re2
 
+from placet.screening.engines import Hyperscan, Refusal, Sets, by_place, re2_options
 from placet.screening.fold import BARRIER, scalar
 from placet.screening.lists import Engine, LexiconError, PatternSpec
-
-try:
-    import hyperscan
-except ImportError:  # no wheel for this machine: RE2 does the whole work
-    hyperscan = None  # type: ignore[assignment]
 
 _MAX_PATTERN: Final = 10_000
 _TRIES: Final = 8
 """Matches tried for each one reported: an expression that mostly matches nothing is not followed through the text."""
 _FEW: Final = 2
 """Texts for which it is told at once what hits in any of them: those of one item."""
-_MOST_ENDS: Final = 2_048
-"""Matches that are told apart by text in one scan; where there are more, each text is scanned by itself."""
 _BARRIER: Final = BARRIER.encode()
-_SET_SIZE: Final = 64
-_SET_MEMORY: Final = 64 << 20
 
 
 def utf8(text: str) -> bytes:
@@ -53,14 +44,7 @@ def utf8(text: str) -> bytes:
 
 def compile_re2(regex: str, *, max_memory: int = 8 << 20) -> Any:
     """The RE2 object. Raises re2.error with RE2's reason, quietly: RE2 would also write it to stderr."""
-    return re2.compile(regex, options=_options(max_memory))
-
-
-def _options(max_memory: int) -> Any:
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = max_memory
-    return options
+    return re2.compile(regex, options=re2_options(max_memory))
 
 
 # --- translating RE2's dialect to Hyperscan's --------------------------------------------------------------------
@@ -161,103 +145,6 @@ def _check_caseless(regex: str) -> None:
         raise _Untranslatable("cased letters beyond ASCII without regard to case")
 
 
-# --- engines: which patterns may hit -----------------------------------------------------------------------------
-
-
-class _Scratch(threading.local):
-    """Working memory of Hyperscan: one for each thread, made when the thread first scans."""
-
-    def __init__(self, database: "hyperscan.Database") -> None:
-        self.scratch = hyperscan.Scratch(database)
-
-
-def _collect(index: int, _start: int, _end: int, _flags: int, found: Any) -> None:
-    found.append(index)
-
-
-def _collect_ends(index: int, _start: int, end: int, _flags: int, found: Any) -> bool:
-    found.append((end, index))
-    return len(found) > _MOST_ENDS
-
-
-class _Hyperscan:
-    """One database for all patterns that Hyperscan can take, and one more of the same that tells every match."""
-
-    def __init__(self, expressions: dict[int, str]) -> None:
-        # No SOM: start offsets cost memory and have crashed the process; RE2 gives the spans of the few that hit.
-        every = hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_ALLOWEMPTY | hyperscan.HS_FLAG_MULTILINE
-        self._first = self._database(expressions, every | hyperscan.HS_FLAG_SINGLEMATCH)
-        self._every = self._database(expressions, every)
-        self._scan_first, self._scan_every = self._first.scan, self._every.scan
-        self._local = _Scratch(self._first)
-        self._local_every = _Scratch(self._every)
-
-    @staticmethod
-    def _database(expressions: dict[int, str], flags: int) -> "hyperscan.Database":
-        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        database.compile(
-            expressions=[e.encode() for e in expressions.values()],
-            ids=list(expressions),
-            elements=len(expressions),
-            flags=[flags] * len(expressions),
-        )
-        return database
-
-    def hits(self, data: bytes) -> list[int]:
-        """Ids of the patterns that may match somewhere in the data, each once."""
-        found: list[int] = []
-        self._scan_first(data, _collect, 0, found, self._local.scratch)
-        return found
-
-    def ends(self, data: bytes) -> list[tuple[int, int]] | None:
-        """(byte offset, id) for the end of every match in the data; None when there are more than _MOST_ENDS."""
-        found: list[tuple[int, int]] = []
-        try:
-            self._scan_every(data, _collect_ends, 0, found, self._local_every.scratch)
-        except hyperscan.ScanTerminated:
-            return None
-        return found
-
-    @staticmethod
-    def refusal(expression: str) -> str:
-        """Why Hyperscan does not take an expression, or "" when it does."""
-        try:
-            _Hyperscan({0: expression})
-        except hyperscan.error as error:
-            return str(error)
-        return ""
-
-
-class _Sets:
-    """RE2 sets of a few dozen patterns each.
-
-    A set that runs out of memory says that nothing matched. To be able to tell, each set also holds an expression that
-    matches everywhere; when that one is missing from the answer, the set's patterns all count as possible hits.
-    """
-
-    def __init__(self, regexes: dict[int, str]) -> None:
-        items = list(regexes.items())
-        self._sets = [self._build(items[i : i + _SET_SIZE]) for i in range(0, len(items), _SET_SIZE)]
-
-    @staticmethod
-    def _build(items: list[tuple[int, str]]) -> tuple[Any, list[int]]:
-        found = re2.Set.SearchSet(_options(_SET_MEMORY))
-        for _, regex in items:
-            found.Add(regex)
-        found.Add("")
-        found.Compile()
-        return found, [index for index, _ in items]
-
-    def hits(self, data: bytes) -> list[int]:
-        """Ids of the patterns that may match somewhere in the data, each once."""
-        out: list[int] = []
-        for regexes, ids in self._sets:
-            found = regexes.Match(data)
-            complete = len(ids) in found
-            out += [ids[i] for i in found if i < len(ids)] if complete else ids
-        return out
-
-
 # --- the whole ---------------------------------------------------------------------------------------------------
 
 
@@ -266,28 +153,21 @@ Span = tuple[int, int]
 
 
 class Patterns:
-    """All patterns, compiled. Immutable once built; several threads may search at once.
+    """All patterns, compiled. Immutable once built; several threads may search at once."""
 
-    `hints` are further expressions, of our own, whose hits are told apart: the first half of looking for links and
-    contacts costs no pass of its own.
-    """
-
-    def __init__(
-        self, specs: Sequence[PatternSpec], *, hints: Sequence[str], engine: Engine = "auto", max_spans: int = 50
-    ) -> None:
+    def __init__(self, specs: Sequence[PatternSpec], *, engine: Engine = "auto", max_spans: int = 50) -> None:
         self.specs = tuple(specs)
-        self.hints = range(len(self.specs), len(self.specs) + len(hints))
         self._max_spans = max_spans
         self._compiled = [_compiled(spec) for spec in self.specs]
         self.notes: tuple[str, ...] = ()
-        regexes = dict(enumerate([*(spec.regex for spec in self.specs), *hints]))
-        if engine == "hyperscan" and hyperscan is None:
+        regexes = {i: spec.regex for i, spec in enumerate(self.specs)}
+        if engine == "hyperscan" and not Hyperscan.installed:
             raise LexiconError("engine 'hyperscan'", "Hyperscan is not installed; use 'auto' or 're2'")
-        self._fast: _Hyperscan | None = None
-        self._slow: _Sets | None = None
-        if engine == "re2" or hyperscan is None:
-            self._slow = _Sets(regexes)
-        else:
+        self._fast: Hyperscan | None = None
+        self._slow: Sets | None = None
+        if engine == "re2" or not Hyperscan.installed:
+            self._slow = Sets({i: regex.encode() for i, regex in regexes.items()})
+        elif regexes:
             self._use_hyperscan(regexes)
         self._on_nothing = frozenset(self.hits(b""))
         """What may match in an empty field: worked out once, since most titles of short messages are empty."""
@@ -296,17 +176,17 @@ class Patterns:
         """Hyperscan for the expressions it takes; the others go to RE2, and a note says why."""
         accepted, refused = _split(regexes)
         try:
-            self._fast = _Hyperscan(accepted)
-        except hyperscan.error as error:
-            each = {i: why for i, e in accepted.items() if (why := _Hyperscan.refusal(e))}
-            refused |= each or dict.fromkeys(range(len(self.specs)), str(error))  # each will do, but not all together
-            self._fast = _Hyperscan({i: e for i, e in accepted.items() if i not in refused})
+            self._fast = Hyperscan(accepted) if accepted else None
+        except Refusal as reason:
+            refused |= Hyperscan.refusals(accepted) or dict.fromkeys(accepted, str(reason))
+            taken = {i: expression for i, expression in accepted.items() if i not in refused}
+            self._fast = Hyperscan(taken) if taken else None
         if refused:
-            self._slow = _Sets({i: regexes[i] for i in refused})
+            self._slow = Sets({i: regexes[i].encode() for i in refused})
             self.notes = tuple(f"{_where(self.specs[i])}: searched by RE2 alone: {why}" for i, why in refused.items())
 
     def hits(self, data: bytes) -> list[int]:
-        """Indices into `specs` of the patterns that may match in a text in UTF-8, and of `hints` those that may."""
+        """Indices into `specs` of the patterns that may match in a text in UTF-8."""
         found = self._fast.hits(data) if self._fast else []
         return found + self._slow.hits(data) if self._slow else found
 
@@ -314,7 +194,7 @@ class Patterns:
         """By its place, the patterns that may match in a text. `joined` is all texts, with BREAK around each."""
         data = utf8(joined)
         if len(texts) <= _FEW:
-            hits = self._fast.hits(data) if self._fast else []
+            hits = self._fast.hits(data) if self._fast else None
             found: dict[int, Collection[int]] = {}
             if hits:
                 found = {place: hits for place, text in enumerate(texts) if text}
@@ -322,7 +202,7 @@ class Patterns:
             ends = self._fast.ends(data) if self._fast else []
             if ends is None:
                 return self.hits_apart(texts)
-            found = _by_place(ends, data, len(texts))
+            found = by_place(ends, data, _BARRIER, len(texts))
         if self._slow or self._on_nothing:
             for place, text in enumerate(texts):
                 slow = self._slow.hits(utf8(text)) if self._slow and text else ()
@@ -342,18 +222,6 @@ class Patterns:
         """
         found = _matches(self._compiled[index], data, self._max_spans + 1)
         return found[: self._max_spans], len(found) > self._max_spans
-
-
-def _by_place(ends: list[tuple[int, int]], data: bytes, count: int) -> dict[int, Collection[int]]:
-    """The ids by the text in which a match ends, for texts joined with BREAK around each."""
-    found: dict[int, set[int]] = {}
-    place, at = -1, 0
-    for end, index in sorted(ends):
-        place += data.count(_BARRIER, at, end)
-        at = end
-        if place < count:
-            found.setdefault(place, set()).add(index)
-    return {**found}
 
 
 def _where(spec: PatternSpec) -> str:
@@ -376,12 +244,13 @@ def _compiled(spec: PatternSpec) -> Any:
         raise LexiconError(_where(spec), "it holds a lone surrogate, which no text can hold; take it out") from None
 
 
-def _split(regexes: dict[int, str]) -> tuple[dict[int, str], dict[int, str]]:
-    accepted: dict[int, str] = {}
+def _split(regexes: dict[int, str]) -> tuple[dict[int, bytes], dict[int, str]]:
+    """What Hyperscan is given for each expression, and why it is not given the others."""
+    accepted: dict[int, bytes] = {}
     refused: dict[int, str] = {}
     for index, regex in regexes.items():
         try:
-            accepted[index] = translate(regex)
+            accepted[index] = translate(regex).encode()
         except _Untranslatable as reason:
             refused[index] = str(reason)
     return accepted, refused

@@ -109,8 +109,9 @@ def international(digits: str, regions: Sequence[str]) -> str:
     """A number in its one form ("+8613800138000"), from its digits with or without a "+"; its digits if it is none."""
     digits = digits.translate(_AS_DIGITS)
     tried = [None] if digits.startswith("+") else regions
-    numbers = (_parsed(digits, region) for region in tried)
-    return next((format_number(n, PhoneNumberFormat.E164) for n in numbers if n), digits)
+    numbers = [number for region in tried if (number := _parsed(digits, region))]
+    numbers.sort(key=lambda number: "".join(_groups(number)) != digits)  # written with all that belongs to it
+    return format_number(numbers[0], PhoneNumberFormat.E164) if numbers else digits
 
 
 def _runs(folded: str, start: int, end: int) -> list[tuple[int, int]]:
@@ -200,9 +201,13 @@ def _as_grouped(one: _Candidate, region: str) -> bool:
     number = _parsed(one.digits, region)
     if not number:
         return False
-    written = "".join(c if c.isdigit() else " " for c in format_number(number, PhoneNumberFormat.NATIONAL)).split()
-    usual, cuts = list(accumulate(map(len, written))), list(accumulate(one.groups))
+    usual, cuts = list(accumulate(map(len, _groups(number)))), list(accumulate(one.groups))
     return usual == cuts or (one.digits.startswith("0") and len(cuts) == 2 and cuts == [usual[0], usual[-1]])
+
+
+def _groups(number: PhoneNumber) -> list[str]:
+    """The groups of digits in which a number is written in its region."""
+    return "".join(c if c.isdigit() else " " for c in format_number(number, PhoneNumberFormat.NATIONAL)).split()
 
 
 def _is_plain(text: str, folded: str, one: _Candidate) -> bool:

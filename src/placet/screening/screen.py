@@ -8,6 +8,7 @@ reached, a finding of the detector "limits" says so, for a rule to hold the item
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import accumulate
 from typing import Final
 
@@ -17,6 +18,7 @@ from placet.model import TEXT_FIELDS, Finding, Item
 from placet.screening import contacts, links
 from placet.screening.contacts import Contacts
 from placet.screening.fold import BARRIER, BREAK, REPLACEMENT, Buffer
+from placet.screening.hints import Hints
 from placet.screening.links import Links
 from placet.screening.lists import (
     DISGUISES,
@@ -43,7 +45,6 @@ _FIELDS: Final = len(TEXT_FIELDS)
 _LINKS: Final = 0
 """Among the hints, that for links; the others are for contacts."""
 _DEFAULT_LIMITS: Final = Limits()
-_HINTS: Final = (links.HINT, *contacts.HINTS)
 
 
 class Lexicon:
@@ -53,6 +54,7 @@ class Lexicon:
         self,
         terms: Terms,
         patterns: Patterns,
+        hints: Hints,
         links: Links,
         contacts: Contacts,
         limits: Limits,
@@ -60,6 +62,8 @@ class Lexicon:
     ) -> None:
         self.terms = terms
         self.patterns = patterns
+        self.hints = hints
+        """Where it is worth while to look for links and contacts."""
         self.links = links
         self.contacts = contacts
         self.limits = limits
@@ -92,7 +96,8 @@ class Lexicon:
         _positive(limits)
         return cls(
             Terms(Compiled.of(term_lists)),
-            Patterns(pattern_specs, hints=_HINTS, engine=engine, max_spans=limits.max_spans),
+            Patterns(pattern_specs, engine=engine, max_spans=limits.max_spans),
+            _hints(engine),
             Links(host_lists, limits.max_links),
             Contacts(regions, limits.max_contacts),
             limits,
@@ -108,7 +113,13 @@ class Lexicon:
         """
         disguises = self.disguises and self.disguises.revised(changes)
         terms = self.terms.revised(changes)
-        return Lexicon(terms, self.patterns, self.links, self.contacts, self.limits, disguises)
+        return Lexicon(terms, self.patterns, self.hints, self.links, self.contacts, self.limits, disguises)
+
+
+@cache
+def _hints(engine: Engine) -> Hints:
+    """They are the same for every lexicon."""
+    return Hints((links.HINT, *contacts.HINTS), engine)
 
 
 def _disguises(term_lists: Sequence[TermList]) -> Disguises | None:
@@ -134,53 +145,64 @@ def _positive(limits: Limits) -> None:
 
 def screen(item: Item, lexicon: Lexicon) -> list[Finding]:
     """What can be read off one item, ordered by field, start, end, detector, list and label."""
-    return _screen((item,), lexicon)[0]
+    return _screen((item,), [item.title, item.body], lexicon, marked_up=item.format != "text")[0]
 
 
 def screen_batch(items: Sequence[Item], lexicon: Lexicon) -> list[list[Finding]]:
     """`[screen(item, lexicon) for item in items]`, several times faster for short texts."""
     out: list[list[Finding]] = []
     first = size = 0
+    texts: list[str] = []
+    marked_up = False
     for i, item in enumerate(items):
-        size += len(item.title) + len(item.body)
+        title, body = item.title, item.body
+        texts += title, body
+        size += len(title) + len(body)
+        marked_up = marked_up or item.format != "text"
         if size >= _CHUNK:
-            out += _screen(items[first : i + 1], lexicon)
-            first, size = i + 1, 0
-    return out + _screen(items[first:], lexicon) if first < len(items) else out
+            out += _screen(items[first : i + 1], texts, lexicon, marked_up=marked_up)
+            first, size, texts, marked_up = i + 1, 0, [], False
+    return out + _screen(items[first:], texts, lexicon, marked_up=marked_up) if texts else out
 
 
-def _screen(items: Sequence[Item], lexicon: Lexicon) -> list[list[Finding]]:
+def _screen(items: Sequence[Item], texts: list[str], lexicon: Lexicon, *, marked_up: bool) -> list[list[Finding]]:
     """Findings of each item. Its fields stand in `texts` one after the other, in the order of TEXT_FIELDS."""
-    texts = [text for item in items for text in (item.title, item.body)]
     found: defaultdict[int, list[Finding]] = defaultdict(list)
-    if sum(map(len, texts)) > lexicon.limits.max_chars:
-        _cut(texts, lexicon.limits.max_chars, found)
-    sources, readings = texts, {}
-    if any(item.format != "text" for item in items):
-        readings = _readings(items, texts)
-        texts = [readings[place].text if place in readings else text for place, text in enumerate(sources)]
     joined = f"{BREAK}{BREAK.join(texts)}{BREAK}"
+    if len(joined) > lexicon.limits.max_chars and _cut(texts, lexicon.limits.max_chars, found):
+        joined = f"{BREAK}{BREAK.join(texts)}{BREAK}"
+    sources, readings = texts, {}
+    if marked_up and (readings := _readings(items, texts)):
+        texts = [readings[place].text if place in readings else text for place, text in enumerate(sources)]
+        joined = f"{BREAK}{BREAK.join(texts)}{BREAK}"
     if joined.count(BARRIER) == len(texts) + 1:
         hits = lexicon.patterns.hits_together(texts, joined)
     else:  # a text holds what parts the texts
         joined = f"{BREAK}{BREAK.join(text.replace(BARRIER, REPLACEMENT) for text in texts)}{BREAK}"
         hits = lexicon.patterns.hits_apart(texts)
-    _add_terms(texts, joined, lexicon, found)
+    buffer = Buffer(joined)
+    hints = lexicon.hints.find(texts, buffer.codes)
+    _add_terms(texts, buffer, lexicon, found)
     if lexicon.disguises is not None:
         _add_disguises(texts, lexicon.disguises, found)
-    _add_matches(texts, hits, lexicon, found)
+    for place, indices in hits.items():
+        found[place // _FIELDS] += _pattern_findings(indices, place, texts[place], lexicon.patterns)
+    if hints:
+        _add_contacts(texts, hints, lexicon.contacts, found)
     _carry_back(readings, sources, found)
-    _add_links(sources, readings, hits, lexicon, found)
+    _add_links(sources, readings, hints, lexicon.links, found)
     if not found:
         return [[] for _ in items]
     return [_arranged(found[i], item, lexicon.limits) if i in found else [] for i, item in enumerate(items)]
 
 
-def _cut(texts: list[str], limit: int, found: dict[int, list[Finding]]) -> None:
-    for place, text in enumerate(texts):
-        if len(text) > limit:
-            found[place // _FIELDS].append(_limit_finding("text-too-long", place, text))
-            texts[place] = text[:limit]
+def _cut(texts: list[str], limit: int, found: dict[int, list[Finding]]) -> bool:
+    """Cut the texts that are longer than the limit; says whether there were any."""
+    long = [place for place, text in enumerate(texts) if len(text) > limit]
+    for place in long:
+        found[place // _FIELDS].append(_limit_finding("text-too-long", place, texts[place]))
+        texts[place] = texts[place][:limit]
+    return bool(long)
 
 
 # --- markup ------------------------------------------------------------------------------------------------------
@@ -212,9 +234,8 @@ def _carried(finding: Finding, place: int, reading: Reading, source: str) -> Fin
 # --- detectors ---------------------------------------------------------------------------------------------------
 
 
-def _add_terms(texts: Sequence[str], joined: str, lexicon: Lexicon, found: dict[int, list[Finding]]) -> None:
+def _add_terms(texts: Sequence[str], buffer: Buffer, lexicon: Lexicon, found: dict[int, list[Finding]]) -> None:
     """One pass over all texts joined; BARRIER parts them, and no term holds it."""
-    buffer = Buffer(joined)
     candidates = lexicon.terms.candidates(buffer)
     if not candidates:
         return
@@ -267,35 +288,29 @@ class _Cover:
         return before > 0 and self._ends[term][before - 1] > start
 
 
-def _add_matches(
-    texts: Sequence[str], hits: Mapping[int, Collection[int]], lexicon: Lexicon, found: dict[int, list[Finding]]
+def _add_contacts(
+    texts: Sequence[str], hints: Mapping[int, Collection[int]], detector: Contacts, found: dict[int, list[Finding]]
 ) -> None:
-    """Patterns and contacts."""
-    patterns = lexicon.patterns
-    hints = frozenset(patterns.hints)
-    for place, indices in hits.items():
-        own, asked = found[place // _FIELDS], frozenset(indices)
-        own += _pattern_findings(asked - hints, place, texts[place], patterns)
-        if not hints.isdisjoint(asked - {patterns.hints[_LINKS]}):
-            own += _contact_findings(place, texts[place], lexicon.contacts)
+    for place, indices in hints.items():
+        if any(index != _LINKS for index in indices):
+            found[place // _FIELDS] += _contact_findings(place, texts[place], detector)
 
 
 def _add_links(
     sources: Sequence[str],
     readings: Mapping[int, Reading],
-    hits: Mapping[int, Collection[int]],
-    lexicon: Lexicon,
+    hints: Mapping[int, Collection[int]],
+    detector: Links,
     found: dict[int, list[Finding]],
 ) -> None:
     """Links, and text that markup hides."""
-    hint = lexicon.patterns.hints[_LINKS]
-    for place, indices in hits.items():
-        if hint in indices and place not in readings:
-            found[place // _FIELDS] += _link_findings(place, sources[place], None, lexicon.links)
+    for place, indices in hints.items():
+        if _LINKS in indices and place not in readings:
+            found[place // _FIELDS] += _link_findings(place, sources[place], None, detector)
     for place, reading in readings.items():
         own, text = found[place // _FIELDS], sources[place]
-        if reading.targets or hint in hits.get(place, ()):
-            own += _link_findings(place, text, reading, lexicon.links)
+        if reading.targets or _LINKS in hints.get(place, ()):
+            own += _link_findings(place, text, reading, detector)
         for start, end in reading.hidden:
             name, label = TEXT_FIELDS[place % _FIELDS], "hidden-text"
             own.append(Finding("markup", f"markup/{label}", label, name, start, end, quote=text[start:end]))

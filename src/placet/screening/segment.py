@@ -9,10 +9,9 @@ numbers, so that a text costs the same alone as among others.
 from collections.abc import Mapping
 from functools import cache
 from math import log
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-import wordfreq
 from numpy.typing import NDArray
 
 from placet.screening.alike import Signs, likeness, signs_of
@@ -52,7 +51,14 @@ class Explained(NamedTuple):
 class Words:
     """The costs of words, by the signs that they are written with. Immutable once built."""
 
-    def __init__(self, costs: Mapping[str, int]) -> None:
+    def __init__(self, alone: Costs, costs: Costs, table: KeyTable) -> None:
+        """What `build` has made, or `state` has given."""
+        self.alone = alone
+        """The cost of each sign as a word of its own."""
+        self._costs, self._table = costs, table
+
+    @classmethod
+    def build(cls, costs: Mapping[str, int]) -> "Words":
         """`costs`: of each word in folded form; those that stand first are found fastest."""
         signs, lengths = signs_of(list(costs))
         cost = np.fromiter(costs.values(), np.int64, len(costs))
@@ -60,18 +66,19 @@ class Words:
         alone = np.full(len(likeness().sounds), _UNKNOWN, np.int64)
         single = lengths == 1
         np.minimum.at(alone, signs[starts[single]], (cost[single] * _ALONE).astype(np.int64))
-        self.alone = alone
-        """The cost of each sign as a word of its own."""
         keys, values = [], []
         for length in range(2, LONGEST + 1):
             of_length = np.nonzero(lengths == length)[0]
             keys.append(packed(signs, starts[of_length], length))
             values.append(np.minimum(cost[of_length], DEAREST_WORD))
-        every = np.concatenate(keys)
-        distinct, first = np.unique(every, return_index=True)
+        distinct, first = np.unique(np.concatenate(keys), return_index=True)
         order = np.argsort(first)  # the likeliest first, see KeyTable
-        self._costs = np.concatenate(values)[first[order]]
-        self._table = KeyTable(distinct[order])
+        return cls(alone, np.concatenate(values)[first[order]], KeyTable.build(distinct[order]))
+
+    @property
+    def state(self) -> Any:
+        """All that there is to it, as lists, numbers and arrays: to be kept."""
+        return [self.alone, self._costs, self._table.state]
 
     def explain(self, signs: Signs, han: Mask, others: Costs) -> Explained:
         """Cut every run of signs for which `han` holds into words; `others` says what each other sign costs.
@@ -145,5 +152,7 @@ def _cut(starts: Places, ends: Places, costs: list[Costs]) -> tuple[Costs, Costs
 @cache
 def dictionary() -> dict[str, int]:
     """The words of the frequency dictionary in folded form and their costs, likeliest first. Takes half a second."""
+    import wordfreq  # noqa: PLC0415 - a tenth of a second that only building needs
+
     frequencies = wordfreq.get_frequency_dict("zh", "large")
     return {word: round(-1_000 * log(p)) for word, p in frequencies.items() if p > 0}

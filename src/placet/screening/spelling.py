@@ -7,15 +7,16 @@ Latin letters; everything else stands for a BREAK, which no term goes across.
 import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
+from importlib.metadata import version
 from math import log
 from typing import Final, NamedTuple
 
 import numpy as np
-import wordfreq
 from numpy.typing import NDArray
 
 from placet.screening.alike import BREAK, SKIP, SPACE, Signs, likeness
 from placet.screening.fold import encode
+from placet.screening.kept import decoded, encoded, kept
 
 Places = NDArray[np.int64]
 
@@ -145,5 +146,13 @@ def _syllables(letters: str) -> Sequence[tuple[int, int, int]]:
 @cache
 def english() -> dict[str, int]:
     """What common English words cost, in thousandths."""
+    made_from = [f"wordfreq {version('wordfreq')}".encode()]
+    words: dict[str, int] = decoded(kept("english", made_from, lambda: encoded(_read_english())))
+    return words
+
+
+def _read_english() -> dict[str, int]:
+    import wordfreq  # noqa: PLC0415 - a tenth of a second that only building needs
+
     frequencies = wordfreq.get_frequency_dict("en", "small")
     return {word: round(-1_000 * log(p)) for word, p in frequencies.items() if p > 0}

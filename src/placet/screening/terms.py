@@ -226,8 +226,9 @@ class Terms:
     @property
     def notes(self) -> tuple[str, ...]:
         """The exceptions in which no term of their list stands, as far as can be told without guessing."""
-        sources = [source for source in self._compiled.sources if DISGUISES.isdisjoint(source.views)]
-        phrases = {(source.name, phrase) for source in sources for phrase in source.exceptions}
+        sources = self._compiled.sources
+        guessed = {source.name for source in sources if not DISGUISES.isdisjoint(source.views)}
+        phrases = {(each.name, phrase) for each in sources if each.name not in guessed for phrase in each.exceptions}
         idle = [(name, phrase) for name, phrase in sorted(phrases) if not self._excuses(name, phrase)]
         return tuple(f"term list {name!r}: exception {phrase!r} holds none of its terms" for name, phrase in idle)
 

@@ -153,7 +153,10 @@ class AnswerFile:
         """Open it, for this process alone. Raises Misuse where it may not be written to."""
         self.path = path
         self._beside = Path(f"{path}.unfinished")
-        self._raw = io.FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+")
+        try:
+            self._raw = io.FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+")
+        except OSError as problem:
+            raise Misuse(f"{path} cannot be written: {problem.strerror}.") from problem
         self._claim()
         self.earlier = self._unfinished(resume=resume)
 

@@ -21,10 +21,12 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from placet import __version__
 from placet.errors import CODES, PlacetError
 from placet.house import House
+from placet.lists import Lists
 from placet.metrics import Metrics
 from placet.web.api import accounts, ledger, lists, publications, system
 from placet.web.auth import Gate
 from placet.web.console import admin, records, review, session, trial
+from placet.web.console import lists as lists_desk
 from placet.web.contexts import ProblemPage
 from placet.web.desk import Desk
 from placet.web.problems import api_error, describe, describe_problems, shown_path
@@ -59,6 +61,7 @@ def create_app(house: House, *, demo: bool = False) -> Litestar:
         store=house.store,
         service=house.service,
         people=house.people,
+        lists=Lists(house.service),
         gate=gate,
         recorder=house.recorder,
         courier=house.courier,
@@ -78,7 +81,7 @@ def create_app(house: House, *, demo: bool = False) -> Litestar:
         exception_handlers={Exception: api_error},
     )
     static = create_static_files_router("/static", [str(files("placet.web") / "static")], include_in_schema=False)
-    sections = (session, review, trial, records, admin)
+    sections = (session, review, trial, lists_desk, records, admin)
     handlers = [*pages.HANDLERS, *(each for section in sections for each in section.HANDLERS)]
     checks = Router(
         "/",

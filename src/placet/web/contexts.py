@@ -361,6 +361,67 @@ class TrialPage(Value, frozen=True):
     """(name, the beginning of the text on that reading)."""
 
 
+class ListFigures(Value, frozen=True):
+    """A word list in figures."""
+
+    name: str
+    title: str
+    note: str
+    in_force: bool
+    """Whether a pack in force has it; if not, its changes do nothing."""
+    terms: int
+    """Terms that count now."""
+    added: int
+    removed: int
+    ended: int
+
+
+class ListsPage(Value, frozen=True):
+    """/desk/lists : the word lists."""
+
+    chrome: Chrome
+    lists: tuple[ListFigures, ...]
+
+
+class TermLine(Value, frozen=True):
+    """A term, how it stands, and who has touched it while running."""
+
+    term: str
+    state: Literal["listed", "added", "removed", "ended"]
+    note: str = ""
+    until: Micros = 0
+    by: str = ""
+    """A name, a label, or a message key beginning "actor."; empty where nobody has."""
+    at: Micros = 0
+    reason: str = ""
+
+
+class ListDraft(Value, frozen=True):
+    """What was typed, given back after a refusal. Also the form's field names."""
+
+    terms: str = ""
+    reason: str = ""
+    note: str = ""
+    until: str = ""
+
+
+class ListPage(Value, frozen=True):
+    """/desk/lists/{pack}/{name} : a list's terms, its changes, and the forms to change it."""
+
+    chrome: Chrome
+    figures: ListFigures
+    show: Literal["counting", "changed"]
+    contains: str
+    terms: tuple[TermLine, ...]
+    next: str
+    may_edit: bool
+    timeline: tuple[TimelineRow, ...]
+    draft: ListDraft = ListDraft()
+    problem: str = ""
+    bad: tuple[tuple[str, str], ...] = ()
+    """(term, message key of what is wrong with it)."""
+
+
 class LedgerRow(Value, frozen=True):
     """An entry in the ledger's list: header only."""
 

@@ -8,6 +8,7 @@ from litestar import Request, Response
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from placet.errors import BadInput
+from placet.lists import Lists
 from placet.metrics import Metrics
 from placet.model import Micros
 from placet.people import People
@@ -27,6 +28,7 @@ class Desk(NamedTuple):
     store: Store
     service: Service
     people: People
+    lists: Lists
     gate: Gate
     recorder: Recorder
     courier: Courier

@@ -21,7 +21,7 @@ from placet.web.strict import StrictRequest
 from placet.web.wire import EntryPage, encode, entry_out
 
 _HASH = 32
-_READING = {"publication": "publication.read", "account": "account.read", "pack": "policy.read"}
+_READING = {"publication": "publication.read", "account": "account.read", "pack": "policy.read", "list": "policy.read"}
 """What one needs in order to read the history of each kind of dossier; of others, `ledger.read`."""
 
 

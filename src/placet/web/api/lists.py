@@ -1,32 +1,32 @@
-"""/v1/lists: the term lists of the packs in force, and what has been changed in them."""
+"""/v1/lists: the word lists of the packs in force, and their changes while the platform runs."""
 
-from bisect import bisect_right
-from typing import Annotated
+import base64
+import binascii
+from typing import Annotated, Final, Literal
 
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.params import Parameter
 
-from placet.errors import BadInput
+from placet.errors import BadInput, PlacetError
 from placet.events import rfc3339
-from placet.lists import list_id, problems_of
-from placet.model import Micros, Refusal
-from placet.policy import say
-from placet.policy.values import WordList as PackList
-from placet.procedure.word_list import Change, NewTerm
-from placet.screening.fold import fold
-from placet.service import Done
+from placet.lists import Summary, TermRow
+from placet.model import Refusal
+from placet.procedure.word_list import MOST_CHARS, MOST_TERMS, Addition
+from placet.service import Done, Principal
 from placet.web.api.publications import JSON
 from placet.web.desk import Desk, desk_of, idempotency
 from placet.web.problems import problem_response, refusal_response
 from placet.web.strict import StrictRequest
 from placet.web.wire import Body, Instant, Short, encode, micros
 
-Term = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+TOML: Final = "application/toml"
+Term = Annotated[str, msgspec.Meta(max_length=10 * MOST_CHARS)]
+"""Longer than a term may be, so that one that is too long is named with the others that cannot be taken."""
 
 
-class TermIn(Body, frozen=True):
-    """A term to add; `until`: when it stops to count."""
+class AdditionIn(Body, frozen=True):
+    """A term that is to come, perhaps for a time."""
 
     term: Term
     note: Short = ""
@@ -34,158 +34,193 @@ class TermIn(Body, frozen=True):
 
 
 class ChangesIn(Body, frozen=True):
-    """Terms to add and to strike out, all or nothing, and why."""
+    """Terms that are to come and to go, and why: all of them or none."""
 
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
-    add: Annotated[tuple[TermIn, ...], msgspec.Meta(max_length=1_000)] = ()
-    remove: Annotated[tuple[Term, ...], msgspec.Meta(max_length=1_000)] = ()
+    reason: Short
+    add: Annotated[tuple[AdditionIn, ...], msgspec.Meta(max_length=MOST_TERMS)] = ()
+    remove: Annotated[tuple[Term, ...], msgspec.Meta(max_length=MOST_TERMS)] = ()
+
+
+class ChangedOut(msgspec.Struct, frozen=True):
+    """What a change came to: it is durable and in force."""
+
+    id: str
+    name: str
+    version: int
+    added: int
+    removed: int
 
 
 class ListOut(msgspec.Struct, frozen=True):
-    """A term list as it is in force."""
+    """A word list: how many of its terms count, and by how many it differs from its pack."""
 
+    id: str
     name: str
-    title: str
+    title: dict[str, str]
     label: str
+    note: str
+    in_force: bool
+    """Whether a pack in force has it; if not, its changes do nothing."""
     terms: int
     added: int
     removed: int
+    ended: int
     version: int
-    """Of its changes; 0 where there are none."""
+    """How many entries its changes have; 0 where it was never changed."""
 
 
 class ListsOut(msgspec.Struct, frozen=True):
-    """Every list of the packs in force."""
+    """Every list."""
 
     items: list[ListOut]
 
 
 class TermOut(msgspec.Struct, frozen=True):
-    """A term in force; `provisional`: added here, not yet in a pack, so that it may hold and never refuse."""
+    """A term and how it stands; who has touched it while running, when and why."""
 
     term: str
-    provisional: bool = False
-    note: str = ""
-    until: str | None = None
+    state: Literal["listed", "added", "removed", "ended"]
+    provisional: bool
+    """It may hold an item and never refuses one, until it stands in a pack."""
+    note: str
+    until: str | None
+    by: str | None
+    at: str | None
+    reason: str | None
 
 
-class TermsOut(msgspec.Struct, frozen=True):
-    """A page of terms, in the order of their characters."""
+class TermPage(msgspec.Struct, frozen=True):
+    """A page of terms in the order of their characters; `next_cursor` is null on the last."""
 
     items: list[TermOut]
-    next_cursor: str | None
+    next_cursor: str | None = None
 
 
-def find_list(desk: Desk, name: str) -> PackList | None:
-    """A list of the packs in force by its whole name, "community/gambling"."""
-    for pack in desk.service.policy.packs:
-        for words in pack.lists:
-            if f"{pack.id}/{words.name}" == name:
-                return words
-    return None
+# --- reading -----------------------------------------------------------------------------------------------------
 
 
-def terms_in_force(desk: Desk, name: str, words: PackList) -> list[TermOut]:
-    """The terms of a list that count now, sorted."""
-    now = desk.now()
-    state = desk.service.lists.state(name)
-    gone = set(desk.service.policy.struck(now).get(name, ())) | set(state.removed if state else ())
-    found = {term: TermOut(term) for term in words.texts if term not in gone}
-    for each in state.added if state else ():
-        if not each.until or now < each.until:
-            until = rfc3339(each.until) if each.until else None
-            found[each.term] = TermOut(each.term, provisional=True, note=each.note, until=until)
-    return [found[term] for term in sorted(found)]
-
-
-def list_out(desk: Desk, name: str, words: PackList) -> ListOut:
-    """A list's figures."""
-    state = desk.service.lists.state(name)
-    return ListOut(
-        name=name,
-        title=say(words.title, "en"),
-        label=words.label,
-        terms=len(terms_in_force(desk, name, words)),
-        added=len(state.added) if state else 0,
-        removed=len(state.removed) if state else 0,
-        version=state.version if state else 0,
-    )
-
-
-def checked(desk: Desk, name: str, words: PackList, add: tuple[NewTerm, ...], remove: tuple[str, ...]) -> None:
-    """Raise BadInput that names every term that cannot be added, or is not there to be removed."""
-    terms = [each.term for each in add]
-    problems = problems_of(terms, name, tuple(words.views))
-    there = {each.term for each in terms_in_force(desk, name, words)}
-    problems |= {term: "is not in this list" for term in remove if term not in there}
-    if problems:
-        shown = dict(list(problems.items())[:50])
-        first, reason = next(iter(shown.items()))
-        raise BadInput(f"{first!r} {reason}.", facts={"field": "add" if first in terms else "remove", "terms": shown})
-
-
-@get("/lists", summary="Term lists", opt={"scope": "policy.read"})
-async def listing(request: StrictRequest) -> Response[ListsOut]:
-    """Every term list of the packs in force, with how many terms it has and how many were changed here."""
+async def _reader(request: StrictRequest) -> Desk:
+    """The desk, for somebody who may read lists. No key of one account may: it would learn what to write around."""
     desk = desk_of(request)
-    await desk.gate.bearer(request, "policy.read")
-    named = [(f"{pack.id}/{words.name}", words) for pack in desk.service.policy.packs for words in pack.lists]
-    shown = ListsOut([list_out(desk, name, words) for name, words in named])
+    who = await desk.gate.bearer(request, "policy.read")
+    if who.account:
+        raise PlacetError(code="forbidden", facts={"permission": "policy.read, with a key that is bound to no account"})
+    return desk
+
+
+@get("/lists", summary="Word lists", opt={"scope": "policy.read"})
+async def listing(request: StrictRequest) -> Response[ListsOut]:
+    """The word lists of the packs in force, and those of former packs that were changed once."""
+    desk = await _reader(request)
+    shown = ListsOut([list_out(each) for each in await desk.lists.all()])
     return Response(encode(shown), media_type=JSON)  # type: ignore[arg-type]
 
 
-@get("/lists/{pack:str}/{name:str}", summary="Terms of a list", opt={"scope": "policy.read"})
+@get("/lists/{pack:str}/{name:str}", summary="A word list", opt={"scope": "policy.read"})
+async def read(request: StrictRequest, pack: str, name: str) -> Response[ListOut]:
+    """A list in figures. Its history is that of the dossier `id`."""
+    desk = await _reader(request)
+    found = await desk.lists.summary(f"{pack}/{name}")
+    if found is None:
+        return problem_response("not_found")  # type: ignore[return-value]
+    return Response(encode(list_out(found)), media_type=JSON)  # type: ignore[arg-type]
+
+
+@get("/lists/{pack:str}/{name:str}/terms", summary="Terms of a list", opt={"scope": "policy.read"})
 async def terms(
     request: StrictRequest,
     pack: str,
     name: str,
-    contains: str = "",
+    show: Literal["counting", "changed"] = "counting",
+    contains: Annotated[str, Parameter(max_length=MOST_CHARS)] = "",
     cursor: str = "",
     limit: Annotated[int, Parameter(ge=1, le=1_000)] = 200,
-) -> Response[TermsOut]:
-    """The terms in force, sorted; `contains` narrows to those that hold a text, apart from case and script."""
-    desk = desk_of(request)
-    await desk.gate.bearer(request, "policy.read")
-    words = find_list(desk, f"{pack}/{name}")
-    if words is None:
+) -> Response[TermPage]:
+    """The terms that count, or those that came, went or ended; `contains` looks past case, width and script."""
+    desk = await _reader(request)
+    whole = f"{pack}/{name}"
+    if await desk.lists.summary(whole) is None:
         return problem_response("not_found")  # type: ignore[return-value]
-    found = terms_in_force(desk, f"{pack}/{name}", words)
-    if contains:
-        found = [each for each in found if fold(contains) in fold(each.term)]
-    start = bisect_right([each.term for each in found], cursor) if cursor else 0
-    page = found[start : start + limit]
-    following = page[-1].term if start + limit < len(found) else None
-    return Response(encode(TermsOut(page, following)), media_type=JSON)  # type: ignore[arg-type]
+    page = await desk.lists.terms(whole, show, contains, read_term_cursor(cursor), limit)
+    following = write_term_cursor(page.rows[-1].term) if page.more else None
+    shown = TermPage([term_out(each) for each in page.rows], following)
+    return Response(encode(shown), media_type=JSON)  # type: ignore[arg-type]
+
+
+@get(
+    "/lists/{pack:str}/{name:str}/export", summary="A list for its pack", media_type=TOML, opt={"scope": "policy.read"}
+)
+async def export(request: StrictRequest, pack: str, name: str) -> Response[str]:
+    """The list as it is now, as a file for its pack: once two people put that in force, nothing is provisional."""
+    desk = await _reader(request)
+    text = await desk.lists.export(f"{pack}/{name}")
+    return problem_response("not_found") if text is None else toml_response(text, name)  # type: ignore[return-value]
+
+
+def toml_response(text: str, name: str) -> Response[str]:
+    """A list's file, to be saved under its name, which is that of a list and so harmless in a header."""
+    return Response(text, media_type=TOML, headers={"content-disposition": f'attachment; filename="{name}.toml"'})
+
+
+# --- changing ----------------------------------------------------------------------------------------------------
 
 
 @post("/lists/{pack:str}/{name:str}/changes", status_code=200, summary="Change a list", opt={"scope": "list.edit"})
-async def change(request: StrictRequest, pack: str, name: str, data: ChangesIn) -> Response[ListOut]:
-    """Add and strike out terms: in force when this is answered. What is added may hold an item, never refuse one."""
+async def change(request: StrictRequest, pack: str, name: str, data: ChangesIn) -> Response[ChangedOut]:
+    """Add and remove terms, all or none. The answer comes when the change is durable and in force."""
     desk = desk_of(request)
-    who = await desk.gate.bearer(request, "list.edit")
-    whole = f"{pack}/{name}"
-    words = find_list(desk, whole)
-    if words is None:
-        return problem_response("not_found")  # type: ignore[return-value]
-    add = tuple(NewTerm(each.term, each.note, _until(each)) for each in data.add)
-    checked(desk, whole, words, add, data.remove)
-    command = Change(list_id(whole), whole, data.reason, add, data.remove)
-    once = idempotency(request, await request.body())
+    who: Principal = await desk.gate.bearer(request, "list.edit")
+    add = tuple(Addition(each.term, each.note, micros(each.until)) for each in data.add)
 
     def reply(done: Done) -> bytes:
-        return encode({"name": whole, "version": done.state.version})
+        state = done.state
+        return encode(ChangedOut(state.id, state.name, state.version, len(data.add), len(data.remove)))
 
-    done = await desk.service.change_list(who, command, once, reply)
+    once = idempotency(request, await request.body())
+    done = await desk.lists.change(who, f"{pack}/{name}", data.reason, add, data.remove, once, reply)
     if isinstance(done, Refusal):
         return refusal_response(done)  # type: ignore[return-value]
     headers = {} if done.reply is None else {"idempotent-replayed": "true"}
-    return Response(encode(list_out(desk, whole, words)), media_type=JSON, headers=headers)  # type: ignore[arg-type]
+    body = reply(done) if done.reply is None else done.reply
+    return Response(body, status_code=200, media_type=JSON, headers=headers)  # type: ignore[arg-type]
 
 
-def _until(term: TermIn) -> Micros:
-    return micros(term.until) if term.until else 0
+# --- out ---------------------------------------------------------------------------------------------------------
+
+
+def list_out(summary: Summary) -> ListOut:
+    """A list in figures."""
+    return ListOut(**(summary._asdict() | {"title": dict(summary.title)}))
+
+
+def term_out(row: TermRow) -> TermOut:
+    """A term and how it stands."""
+    touched = row.touched
+    return TermOut(
+        term=row.term,
+        state=row.state,
+        provisional=row.state == "added",
+        note=row.note,
+        until=rfc3339(row.until) if row.until else None,
+        by=touched.by if touched else None,
+        at=rfc3339(touched.at) if touched else None,
+        reason=touched.reason if touched else None,
+    )
+
+
+def write_term_cursor(term: str) -> str:
+    """The place behind a term."""
+    return base64.urlsafe_b64encode(term.encode()).decode()
+
+
+def read_term_cursor(cursor: str) -> str:
+    """The term of a cursor. Raises BadInput with the code `bad_cursor`."""
+    try:
+        return base64.b64decode(cursor.encode(), b"-_", validate=True).decode()
+    except (binascii.Error, ValueError) as problem:
+        raise BadInput(code="bad_cursor") from problem
 
 
 def router() -> Router:
     """The routes of this file."""
-    return Router("/", route_handlers=[listing, terms, change], tags=["lists"])
+    return Router("/", route_handlers=[listing, read, terms, export, change], tags=["lists"])

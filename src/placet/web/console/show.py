@@ -28,6 +28,7 @@ from placet.web.contexts import (
 
 _MOST_OF_A_STATUS: Final = 100
 _EXCERPT: Final = 160
+_MOST_TERMS: Final = 20
 _STATUSES: Final = (
     "held",
     "approved",
@@ -249,6 +250,9 @@ def _details(row: EntryRow, known: Mapping[str, Ground], language: str) -> tuple
     for name in _PLAIN:
         if isinstance(body.get(name), str) and body[name]:
             found.append((f"field.{name}", body[name]))
+    for name in ("terms", "restored"):
+        if body.get(name):
+            found.append((f"field.{name}", _terms(body[name])))
     for name in ("rights", "grants"):
         if body.get(name):
             found.append((f"field.{name}", ", ".join(body[name])))
@@ -256,3 +260,9 @@ def _details(row: EntryRow, known: Mapping[str, Ground], language: str) -> tuple
     if body.get("revision"):
         found.append(("field.revision", str(body["revision"])[:16]))
     return tuple(found)
+
+
+def _terms(terms: Sequence[Json]) -> str:
+    """The first terms of a list's change, which come by themselves or with what was said of them."""
+    shown = ", ".join(each if isinstance(each, str) else each["term"] for each in terms[:_MOST_TERMS])
+    return f"{shown} … ({len(terms)})" if len(terms) > _MOST_TERMS else shown

@@ -1,0 +1,142 @@
+"""The lexicon in force: what the packs hold, with what was changed while running, without what has lapsed.
+
+The changes of a list are the entries of one dossier (procedure/word_list.py). Every process folds them, looks for
+further ones now and then, and builds its lexicon beside the one in use, which serves until the new one is there. A
+screening record names the lists of which something had changed, so that exactly the same lexicon can be built again:
+
+    "lists": {"at": <instant for which terms were told from lapsed ones>, "versions": {<list>: <entries counted>}}
+
+It is left out where nothing had changed and nothing lapsed: then the lexicon is that of the policy.
+"""
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+from typeid import TypeID
+from uuid_utils import UUID
+
+from placet import kinds
+from placet.detection import InForce
+from placet.errors import StoreCorrupt
+from placet.ledger.encode import canonical
+from placet.model import Json, Micros
+from placet.policy import Pack, Policy
+from placet.policy.values import WordList
+from placet.procedure.word_list import Changes, amended
+from placet.screening import Lexicon, ListChange
+from placet.store.contract import Query, Store
+
+_MOST_KEPT: Final = 16
+_LISTS: Final = 200
+_ENTRIES: Final = 500
+
+
+def list_id(name: str) -> str:
+    """The id of the dossier that holds a list's changes: made from its name, so that it is one everywhere."""
+    raw = hashlib.sha256(f"list\n{name}".encode()).digest()[:16]
+    return str(TypeID.from_uuid(UUID(bytes=raw), prefix="lst"))
+
+
+def lists_of(policy: Policy) -> dict[str, tuple[Pack, WordList]]:
+    """Every word list of the packs by its whole name, with its pack."""
+    return {f"{pack.id}/{words.name}": (pack, words) for pack in policy.packs for words in pack.lists}
+
+
+class Lexicons:
+    """The lexicon of one process, and those of the past."""
+
+    def __init__(self, store: Store, policy: Policy, clock: Callable[[], Micros]) -> None:
+        self._store = store
+        self._policy = policy
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._changes: dict[str, Changes] = {}
+        self._next: Micros | None = 0
+        self._past: OrderedDict[tuple[str, bytes], Lexicon] = OrderedDict()
+        self._replayed: dict[str, Changes] = {}
+        self.in_force = InForce(policy.lexicon)
+
+    async def refresh(self) -> None:
+        """Take over what has been changed or has lapsed by now; when this returns, it is in force here."""
+        async with self._lock:
+            changes = await self._latest()
+            at = self._clock()
+            if changes == self._changes and (self._next is None or at < self._next):
+                return
+            self.in_force, self._next = await asyncio.to_thread(_built, self._policy, changes, at)
+            self._changes = changes
+
+    def changes(self, name: str) -> Changes:
+        """By what a list differs from its packs, as far as this process knows."""
+        return self._changes.get(name, Changes())
+
+    def changed(self) -> tuple[str, ...]:
+        """The lists that have ever been changed, also those that no pack in force has any more."""
+        return tuple(sorted(self._changes))
+
+    async def recorded(self, policy: Policy, lists: Mapping[str, Json]) -> Lexicon:
+        """The lexicon with which a screening was made whose record says this of `lists`. Raises StoreCorrupt."""
+        if not lists:
+            return policy.lexicon
+        key = policy.digest, canonical(lists)
+        if key not in self._past:
+            changes = {name: await self._as_of(name, version) for name, version in lists["versions"].items()}
+            built, _ = await asyncio.to_thread(_built, policy, changes, lists["at"])
+            while len(self._past) >= _MOST_KEPT:
+                self._past.popitem(last=False)
+            self._past[key] = built.lexicon
+        return self._past[key]
+
+    # --- reading entries -----------------------------------------------------------------------------------------
+
+    async def _latest(self) -> dict[str, Changes]:
+        """The changes of every list now; those that are known already are the same objects."""
+        found: dict[str, Changes] = {}
+        query = Query(kind="list", limit=_LISTS)
+        while rows := await self._store.page(query):
+            for row in rows:
+                name = kinds.decode(row).name
+                found[name] = await self._amended(self.changes(name), row.id, row.version)
+            query = msgspec.structs.replace(query, after=(rows[-1].opened_at, rows[-1].id))
+        return found
+
+    async def _as_of(self, name: str, version: int) -> Changes:
+        """The changes of a list as they were after so many entries. Replays go forward in time, so each goes on."""
+        known = self._replayed.get(name, Changes())
+        if known.version > version:
+            known = Changes()
+        self._replayed[name] = await self._amended(known, list_id(name), version)
+        return self._replayed[name]
+
+    async def _amended(self, changes: Changes, dossier: str, version: int) -> Changes:
+        while changes.version < version:
+            rows = await self._store.entries(dossier, changes.version, min(_ENTRIES, version - changes.version))
+            if not rows:
+                raise StoreCorrupt(f"{dossier} has no entry {changes.version + 1}.")
+            known = amended(changes, [kinds.entry_of(row) for row in rows if row.body is not None])
+            changes = msgspec.structs.replace(known, version=rows[-1].version)  # one that was erased changes nothing
+        return changes
+
+
+def _built(policy: Policy, changes: Mapping[str, Changes], at: Micros) -> tuple[InForce, Micros | None]:
+    """The lexicon at an instant, and the next instant at which time alone makes it another."""
+    listed = lists_of(policy)
+    struck = policy.struck(at)
+    differing = {name: ListChange(removed=terms) for name, terms in struck.items()}
+    versions: dict[str, Json] = {}
+    boundaries = [end for end in [policy.next_struck(at)] if end is not None]
+    for name, own in changes.items():
+        if name not in listed:
+            continue
+        boundaries += [end for end in own.ends() if end > at]
+        if own.at(at) != ListChange():
+            differing[name] = own.at(at, struck.get(name, frozenset()))
+            versions[name] = own.version
+    following = min(boundaries, default=None)
+    if not differing:
+        return InForce(policy.lexicon), following
+    return InForce(policy.lexicon.revised(differing), {"at": at, "versions": versions}), following

@@ -1,0 +1,73 @@
+"""Where links or contacts may be: expressions of our own that save most texts a closer look.
+
+They are tried on a reading with one byte for each character: the folded character where that is ASCII, a byte of its
+own for each further character that an expression names, one byte for all other ideographs, one for the rest. On UTF-8,
+classes of Chinese characters cost Hyperscan up to fifty times as much.
+"""
+
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from placet.screening.engines import Hyperscan, Sets, by_place
+from placet.screening.fold import BARRIER, Codes, tables
+from placet.screening.lists import Engine
+
+HAN: Final = "\ue000"
+"""In a class of an expression: any ideograph."""
+
+_FEW: Final = 2
+"""Texts for which it is told at once what hits in any of them: those of one item."""
+_BARRIER: Final = 0x00
+_FIRST: Final = 0x80
+_OTHER: Final = 0xFE
+_HAN: Final = 0xFF
+_IDEOGRAPHS: Final = ((0x3400, 0xA000), (0xF900, 0xFB00), (0x20000, 0x32400))
+
+
+class Hints:
+    """Expressions of RE2's syntax for the folded reading, where no letter is a capital. Immutable once built."""
+
+    def __init__(self, expressions: Sequence[str], engine: Engine = "auto") -> None:
+        self._named = sorted({char for expression in expressions for char in expression if char > "\x7f"} - {HAN})
+        narrow = {i: self._narrowed(expression) for i, expression in enumerate(expressions)}
+        self._all = frozenset(narrow)
+        self._fast = Hyperscan(narrow, narrow=True) if engine != "re2" and Hyperscan.installed else None
+        self._slow = None if self._fast else Sets(narrow, narrow=True)
+
+    def _narrowed(self, expression: str) -> bytes:
+        """The expression for the reading with one byte a character."""
+        codes = {char: _FIRST + i for i, char in enumerate(self._named)}
+        han = bytes(code for char, code in codes.items() if _is_ideograph(ord(char))) + bytes([_HAN])
+        return b"".join(han if c == HAN else bytes([codes.get(c, ord(c))]) for c in expression)
+
+    @cached_property
+    def _table(self) -> NDArray[np.uint8]:
+        """The reading of each code point. Shape (0x110000,)."""
+        fold = tables().fold
+        table = np.where(fold < _FIRST, fold, _OTHER).astype(np.uint8)
+        for first, end in _IDEOGRAPHS:
+            table[first:end] = np.where(table[first:end] == _OTHER, _HAN, table[first:end])
+        for i, char in enumerate(self._named):
+            table[fold == ord(char)] = _FIRST + i
+        table[0] = _OTHER
+        table[ord(BARRIER)] = _BARRIER
+        return table
+
+    def find(self, texts: Sequence[str], codes: Codes) -> dict[int, Collection[int]]:
+        """By its place, what may match in a text. `codes` are those of all texts, with BREAK around each."""
+        data = self._table.take(codes).tobytes()
+        if self._fast is None or len(texts) <= _FEW:
+            hits = self._fast.hits(data) if self._fast else self._slow.hits(data) if self._slow else []
+            return {place: hits for place, text in enumerate(texts) if text} if hits else {}
+        ends = self._fast.ends(data)
+        if ends is None:
+            return {place: self._all for place, text in enumerate(texts) if text}
+        return by_place(ends, data, bytes([_BARRIER]), len(texts))
+
+
+def _is_ideograph(code: int) -> bool:
+    return any(first <= code < end for first, end in _IDEOGRAPHS)
