@@ -29,8 +29,10 @@ class FolderKeep:
 
     def get(self, name: str) -> bytes | None:
         """See Keep."""
+        file = self._folder / name
         try:
-            content = (self._folder / name).read_bytes()
+            content = file.read_bytes()
+            os.utime(file)  # what is in use is not dropped to make room
         except OSError:
             return None
         kept = content[_HASH:]
@@ -46,7 +48,7 @@ class FolderKeep:
             self._make_room()
 
     def _make_room(self) -> None:
-        """Drop the files that were written longest ago, beyond the most that are kept."""
+        """Drop the files that were used longest ago, beyond the most that are kept."""
         files = sorted(self._folder.iterdir(), key=lambda each: each.stat().st_mtime, reverse=True)
         for file in files[_MOST_FILES:]:
             file.unlink(missing_ok=True)

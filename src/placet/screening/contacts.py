@@ -139,6 +139,7 @@ _NOT_SOMEBODY: Final = compile_re2(
 
 _LETTER: Final = compile_re2("[a-z]")
 _FIGURES: Final = frozenset("0123456789" + FIGURES)
+_PARTING: Final = frozenset("\"',;、，。")
 _POINTS: Final = frozenset(".,:/")
 _BARE_NUMBER: Final = 6
 """Digits that are a number at QQ when they stand right behind its name."""
@@ -279,7 +280,7 @@ def _judged(service: _Service, folded: str, match: Any) -> bool | None:
         return True if spoken_for else False if service.kind == "wechat" and figures >= _FEW_FIGURES else None
     if at:
         return True
-    said = telling or bool(account) or (invited == "zh" and not name.isascii())
+    said = telling or bool(account) or (invited == "zh" and not name.isascii() and _PARTING.isdisjoint(link))
     return False if spoken_for and said and not _CLAUSE_GOES_ON.match(folded[end : end + 2]) else None
 
 

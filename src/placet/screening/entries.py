@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from placet.screening.fold import BARRIER, Buffer, encode, fold, is_invisible, is_word, squeeze, tables
 from placet.screening.lists import VIEWS, LexiconError, ListChange, TermList
 
-Alike = Mapping[int, tuple[int, ...]]
+Alike = Mapping[int, Sequence[int]]
 """The number of a term -> the further terms of its list that fold like it."""
 
 

@@ -16,16 +16,19 @@ character once. It is a function of the folded reading: texts that fold alike sq
 """
 
 import codecs
+import sys
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Mapping
 from functools import cache, lru_cache
+from importlib.metadata import version
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from opencc import OpenCC
 
+from placet.screening.kept import decoded, encoded, kept
 from placet.screening.lists import ViewName
 
 Codes = NDArray[np.uint32]
@@ -36,6 +39,8 @@ REPLACEMENT: Final = "\ufffd"
 BREAK: Final = f"\n{BARRIER}\n"
 """Stands around and between texts that are searched together: at its ends a line begins and ends, as a text does."""
 
+_VERSION: Final = 1
+"""Must change with what this module makes of the same data."""
 _SIZE: Final = 0x110000
 _SHORT: Final = 256
 """Up to about so many characters the fixed cost of a call outweighs its work."""
@@ -89,7 +94,11 @@ class Steps(NamedTuple):
 
 @cache
 def steps() -> Steps:
-    """The steps, built at first use."""
+    """The steps, built at first use or as they were kept."""
+    return Steps(*decoded(kept("steps", [versions()], lambda: encoded(_steps()))))
+
+
+def _steps() -> Steps:
     chars = _chars()
     compatible, case = _compatibility(chars), _case(chars)
     plain = case | {code: case.get(other, other) for code, other in compatible.items()}
@@ -98,9 +107,19 @@ def steps() -> Steps:
 
 @cache
 def tables() -> Tables:
-    """The tables, built at first use and shared by all threads."""
+    """The tables, built at first use or as they were kept, and shared by all threads."""
+    return Tables(*decoded(kept("readings", [versions()], lambda: encoded(_tables()))))
+
+
+def versions() -> bytes:
+    """What the tables depend on: this module, and the data of Unicode and of the packages that they are built from."""
+    packages = " ".join(f"{package} {version(package)}" for package in ("opencc", "confusable_homoglyphs"))
+    return f"{_VERSION} {sys.byteorder} {unicodedata.unidata_version} {packages}".encode()
+
+
+def _tables() -> Tables:
     every = np.arange(_SIZE, dtype=_CODE)
-    step = steps()
+    step = _steps()
     fold = every
     for each in (step.plain, step.traditional, step.shapes):
         fold = _moved(every, each)[fold]

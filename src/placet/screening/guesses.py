@@ -232,8 +232,12 @@ class LikenessNet:
         strong = strength >= least
         matches, offset = Matches(place, term, strength).where(strong), offset[strong]
         for other in range(max(net.lengths)):
+            if not len(matches.place):
+                break
             anchored = (offset <= other) & (other < offset + net.anchor.size)
             left = np.nonzero(~anchored & (self._terms.lengths[matches.term] > other))[0]
+            if not len(left):
+                continue
             seen = spelling.signs[matches.place[left] + other]
             matches.strength[left] -= self._alike.cost(seen, self._terms.at(matches.term[left], other))
             strong = matches.strength >= least
@@ -363,6 +367,8 @@ class ShuffledNet:
             width = length + between
             cost = TERM_COST + round(_BETWEEN_COST * between * log(width))
             at = framed[width]
+            if not len(at):
+                continue
             at = at[evidence.of_width(width)[at] >= least + cost]
             bag, strength = sums[at + width] - sums[at], evidence.of_width(width)[at] - cost
             for place in dropped:
@@ -454,6 +460,8 @@ class SplitNet:
     def guesses(self, spelling: Spelling, evidence: Evidence, least: int) -> Iterator[Guess]:
         """Guesses of at least that strength."""
         start, end, whole = self._edges(spelling.signs)
+        if not len(start):
+            return
         joined = list(self._joined(spelling.signs, start, end, whole))
         if not joined:
             return
@@ -473,8 +481,8 @@ class SplitNet:
     def _edges(self, signs: Signs) -> tuple[Places, Places, Places]:
         """Start, end and whole of every row of signs that together may be one character."""
         begins = np.nonzero(self._beginnings.may(_row_keys(signs, np.arange(max(0, len(signs) - 1)), 2)))[0]
-        starts, ends, wholes = [], [], []
-        for length in self._lengths:
+        starts, ends, wholes = [begins[:0]], [begins[:0]], [begins[:0]]
+        for length in self._lengths if len(begins) else ():
             at = begins[begins + length <= len(signs)]
             asked, entry = self._wholes.find(_row_keys(signs, at, length))
             starts.append(at[asked])

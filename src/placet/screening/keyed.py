@@ -119,6 +119,8 @@ class Groups:
         """Every entry under every key: the place of the key in `keys`, and the entry. Two arrays of one length."""
         groups = self._table.find(keys)
         asked = np.nonzero(groups >= 0)[0]
+        if not len(asked):  # nearly always, when texts are screened one by one
+            return asked, self._entries[:0]
         groups = groups[asked]
         counts = self._count[groups]
         owners = np.repeat(asked, counts)

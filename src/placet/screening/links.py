@@ -212,6 +212,8 @@ def _new_sentence(raw: str, last: str) -> bool:
 DOT: Final = rf"\s?{_BRACKETED}\s?|\s?点\s?|\s\.\s|[.{DOTS}{_ROUND}]"
 _OPENING: Final = "[({<【〔「"
 _PLAIN_DOTS: Final = frozenset("." + DOTS)
+_LONGEST_AT: Final = 6
+_AT: Final = ("@", "at)", "at]", "at}", "@)", "@]", "@}", "特", "特)", "特]")  # what follows belongs to an address
 _DOTS_ALIKE: Final = frozenset("․﹒")  # folded, they are full stops
 _DOTTED: Final = compile_re2(DOT)
 _DISGUISED: Final = compile_re2(
@@ -245,7 +247,8 @@ def _in_disguise(text: str) -> Iterator[Link]:
         schemed = bool(match.group(1))
         first, last = match.span(2)
         found = written_host(text, folded, first, last, surely=schemed, registered=not schemed)
-        if found and (found.bent or schemed) and folded[match.start() - 1 : match.start()] != "@":
+        before = folded[max(0, match.start() - _LONGEST_AT) : match.start()].rstrip()
+        if found and (found.bent or schemed) and not before.endswith(_AT):
             end = _without_punctuation(text, last, match.end()) if found.end == last else found.end
             yield Link(match.start(), end, found.host, path=text[found.end : end])
 

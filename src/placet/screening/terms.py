@@ -13,17 +13,20 @@ found, and terms that came have small nets of their own.
 """
 
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from itertools import accumulate
 from operator import itemgetter
 from typing import ClassVar, Final, NamedTuple, Protocol
 
+import msgspec
 import numpy as np
 from daachorse import CharwiseDoubleArrayAhoCorasick
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from placet.screening.entries import Alike, Entries, Entry, Keys, check, keys_of
-from placet.screening.fold import BARRIER, Buffer, fold
+from placet.screening.fold import BARRIER, Buffer, fold, versions
+from placet.screening.kept import decoded, encoded, kept
 from placet.screening.leet import Leet, leet_key, look_for_leet
 from placet.screening.lists import DISGUISES, LexiconError, ListChange, TermList
 from placet.screening.look import Hit, as_written, disguised, excused
@@ -31,6 +34,10 @@ from placet.screening.look import Hit, as_written, disguised, excused
 Place = tuple[int, int, int]
 """Where a key stands: offsets into `raw` of what holds it, and the number of the term."""
 
+_VERSION: Final = b"1"
+"""Must change with what this module or entries.py makes of the same lists."""
+_WORTH_KEEPING: Final = 2_000
+"""Terms of which the automata are kept for other processes; a few are compiled as soon as they are read."""
 _WRITTEN: Final = frozenset({"exact", "folded", "traditional", "shapes"})
 """The views of the text as it is written."""
 
@@ -145,6 +152,21 @@ class LeetNet:
 # --- all terms ---------------------------------------------------------------------------------------------------
 
 
+_Automaton = tuple[int, bytes, NDArray[np.int32]]
+"""What a net is made from: its place in Terms.NETS, the automaton, and the numbers of the terms by their keys."""
+
+
+def _made(sources: Sequence[TermList]) -> tuple[Alike, list[_Automaton]]:
+    """The long work of compiling lists. Raises LexiconError."""
+    keys = keys_of(sources)
+    automata: list[_Automaton] = []
+    for which, net in enumerate(Terms.NETS):
+        numbers, texts = net.keys(keys)
+        if texts:
+            automata.append((which, CharwiseDoubleArrayAhoCorasick(texts).serialize(), numbers))
+    return keys.alike, automata
+
+
 class Compiled(NamedTuple):
     """Lists made into nets."""
 
@@ -155,10 +177,16 @@ class Compiled(NamedTuple):
     @classmethod
     def of(cls, sources: Sequence[TermList]) -> "Compiled":
         """Compile lists. Raises LexiconError for a list that cannot be used."""
-        keys = keys_of(sources)
-        made = ((net, *net.keys(keys)) for net in Terms.NETS)
-        nets = (net(CharwiseDoubleArrayAhoCorasick(texts), numbers) for net, numbers, texts in made if texts)
-        return cls(tuple(sources), keys.alike, tuple(nets))
+        if sum(len(source.terms) for source in sources) < _WORTH_KEEPING:
+            return cls._read(sources, *_made(sources))
+        made_from = [_VERSION, versions(), version("daachorse").encode(), *map(msgspec.msgpack.encode, sources)]
+        return cls._read(sources, *decoded(kept("terms", made_from, lambda: encoded(_made(sources)))))
+
+    @classmethod
+    def _read(cls, sources: Sequence[TermList], alike: Alike, automata: Sequence["_Automaton"]) -> "Compiled":
+        read = CharwiseDoubleArrayAhoCorasick.deserialize
+        nets = tuple(Terms.NETS[which](read(automaton), numbers) for which, automaton, numbers in automata)
+        return cls(tuple(sources), alike, nets)
 
     def twins(self, name: str, terms: Sequence[str]) -> dict[str, int]:
         """Of these terms those that fold like a term of the list of that name, with its number."""
