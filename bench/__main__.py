@@ -16,7 +16,20 @@ import msgspec
 
 from bench.report import Benchmark, Line, Size, Wrong, table
 
-NAMES: Final = ("screening", "evasion", "near", "store", "submit", "batch", "ledger", "start", "growth", "screen_files", "lists")
+NAMES: Final = (
+    "screening",
+    "peers",
+    "evasion",
+    "near",
+    "store",
+    "submit",
+    "batch",
+    "ledger",
+    "start",
+    "growth",
+    "screen_files",
+    "lists",
+)
 _lines: Final = msgspec.json.Decoder(list[Line])
 
 

@@ -51,8 +51,8 @@ class Plan(NamedTuple):
 
 
 PLANS: Final[dict[Size, Plan]] = {
-    "full": Plan(200_000, 3, 1_000 * MB),
-    "quick": Plan(40_000, 3, 100 * MB),
+    "full": Plan(200_000, 3, 400 * MB),
+    "quick": Plan(40_000, 3, 40 * MB),
     "tiny": Plan(1_500, 1, 2 * MB),
 }
 

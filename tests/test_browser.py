@@ -261,6 +261,35 @@ def test_a_text_is_tried_without_being_recorded(wide: BrowserContext, desk_platf
     assert desk_platform.recorded() == before
 
 
+def test_a_list_is_changed_without_a_script(browser: Browser, new_platform: NewPlatform) -> None:
+    """An editor without JavaScript adds a term, is told what is wrong with another, finds the first and removes it."""
+    platform = new_platform()
+    content = {"title": "Notes", "body": "The quilltern special is here."}
+    context = browser.new_context(viewport=WIDE, java_script_enabled=False)  # type: ignore[arg-type]
+    page = sign_in(context, platform, "policy_editor", name="Edith")
+    page.goto(base(platform) + "/desk/lists")
+    page.locator("a[href='/desk/lists/community/gambling']").click()
+    page.get_by_label("Terms, one a line").fill("quilltern special\n138 0013 8000")
+    page.locator("#reason").fill("A wave since Monday.")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator(".errors")).to_contain_text("somebody's number")
+    assert platform.submit(content)["status"] == "approved"
+    page.get_by_label("Terms, one a line").fill("quilltern special")
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.wait_for_url(re.compile("done=list_changed"))
+    assert platform.submit(content)["status"] == "held"
+    row = page.locator(".list-row", has_text="quilltern special")
+    expect(row).to_contain_text("provisional")
+    expect(row).to_contain_text("Edith")
+    expect(page.locator(".timeline")).to_contain_text("A wave since Monday.")
+    row.get_by_role("checkbox").check()
+    page.locator("#remove-reason").fill("A tea.")
+    page.get_by_role("button", name="Remove or put back").click()
+    page.wait_for_url(re.compile("done=list_changed"))
+    assert platform.submit(content)["status"] == "approved"
+    context.close()
+
+
 def test_a_link_is_spent_by_its_use_only(wide: BrowserContext, desk_platform: Platform) -> None:
     """Looking at a link does not spend it; using it does, once."""
     person = desk_platform.person("auditor", name="Once")

@@ -24,6 +24,7 @@ from placet.errors import CODES
 from placet.events import SILENT
 from placet.house import DATABASE_FILE, House, open_house
 from placet.kinds import ENTRY_KINDS
+from placet.lists import Lists
 from placet.metrics import Metrics
 from placet.model import Item, Micros, Refusal
 from placet.people import DAY, SYSTEM_OPERATOR
@@ -31,6 +32,7 @@ from placet.policy import load_pack
 from placet.procedure import account as accounts
 from placet.procedure import publication as publications
 from placet.procedure.access import KEY_SCOPES, PERMISSIONS, ROLES
+from placet.procedure.word_list import Addition
 from placet.service import Done, Principal, Submission, now
 from placet.settings import SETTINGS, load
 from placet.web.app import create_app
@@ -284,6 +286,9 @@ async def _live_through_everything(house: House) -> None:
     _ok(await house.people.end_key(SYSTEM_OPERATOR, spare.id))
     endpoint, _ = _ok(await house.people.add_webhook(SYSTEM_OPERATOR, "https://hooks.example/placet"))
     _ok(await house.people.end_webhook(SYSTEM_OPERATOR, endpoint))
+    lists = Lists(house.service)
+    _ok(await lists.change(lead, "community/gambling", "A wave.", add=(Addition("quilltern"),)))
+    _ok(await lists.change(lead, "community/gambling", "Harmless.", remove=("online casino bonus",)))
     await _publish(house, lead, platform)
 
 
@@ -563,7 +568,7 @@ def test_the_readme_example_works(platform: Platform) -> None:
     assert json.loads(bash(script))["status"] == "approved"
 
 
-@pytest.mark.parametrize("title", ["A publication", "Accounts", "History and ledger"])
+@pytest.mark.parametrize("title", ["A publication", "Accounts", "Word lists", "History and ledger"])
 def test_the_api_examples_work(platform: Platform, title: str) -> None:
     """The curl examples of api.md are answered without a problem."""
     account = platform.open_account()

@@ -270,12 +270,22 @@ def test_detector_lists_are_what_screening_reports() -> None:
     """Rules may ask for exactly what screening reports without a list, and for near copies."""
     body = (
         '<a href="https://a.example.com/">www.example.org</a> https://u@b.example.com/ http://203.0.113.9/ '
-        "https://bücher.example.com/ https://bit.ly/x"
+        "https://bücher.example.com/ https://bit.ly/x https://аррӏе.com/ example[.]com <i hidden>x</i> "
+        "13800138000 some.one@example.com 微信：abc_123 QQ：1234567 t.me/some_channel wa.me/12025550123 "
+        "line id: abc_123 skype: abc_123 snapchat: abc_123 discord.gg/abc"
     )
     policy = policy_of(RULES)
     items = (Item(body=body, format="html"), Item(body="x" * 200_001))
     lists = {finding.list for item in items for finding in screen(item, policy.lexicon)}
-    assert lists | {"near/copies", "near/accounts", "near/refused"} == DETECTOR_LISTS
+    assert lists | {"near/copies", "near/accounts", "near/refused", "contacts"} == DETECTOR_LISTS
+
+
+def test_contacts_of_any_kind_are_a_list() -> None:
+    """A rule may ask for contacts of one kind, or of any."""
+    policy = policy_of(rule("r", "terms('contacts') && terms('contacts/wechat') && !terms('contacts/qq')"))
+    item = Item(body="微信：abc_123")
+    findings = screen(item, policy.lexicon)
+    assert policy.evaluate(policy.facts(item, AccountFacts(), AT), findings, "pub_1").outcome == "hold"
 
 
 # --- scope ---------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Near copies: what counts as one, and what a reviewer and the rules learn of them, through the whole service."""
 
 import random
+from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -40,7 +41,9 @@ def likeness(one: str, other: str) -> float:
         STORY,
         STORY.replace("星期", "星\u200b期").upper(),
         "\n\n".join(reversed(SENTENCES)),
-        STORY.translate(str.maketrans("們裡園請試採雜離開還製爐燒氣來兩著這樣", "们里园请试采杂离开还制炉烧气来两着这样")),
+        STORY.translate(
+            str.maketrans("們裡園請試採雜離開還製爐燒氣來兩著這樣", "们里园请试采杂离开还制炉烧气来两着这样")
+        ),
         STORY.replace("小雨", "大雨").replace("五點", "六點"),
         STORY + "\n更多好茶請看主頁。",
         "🍵" + STORY.replace("，", " "),
@@ -91,9 +94,13 @@ PINNED = (1, (3850558486419744835, -5210077929240913702), "cf2c7cecf88109bc")
 
 
 @pytest.fixture(scope="module")
-def copying(platform: Platform) -> Platform:
-    """A platform of this module's own texts."""
-    return platform
+def copying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A platform that looks for near copies."""
+    made = Platform(tmp_path_factory.mktemp("copying") / "data", near_days=30)
+    try:
+        yield made.start()
+    finally:
+        made.stop()
 
 
 def random_story(seed: int) -> str:
@@ -141,7 +148,10 @@ def test_trying_a_text_records_nothing(copying: Platform) -> None:
         tried = copying.http.post("/v1/screen", json={"body": text}).raise_for_status().json()
         assert findings(tried) == {}
     copying.submit(body=text)
-    assert findings(copying.http.post("/v1/screen", json={"body": text}).json()) == {"near/copies": "1", "near/accounts": "1"}
+    assert findings(copying.http.post("/v1/screen", json={"body": text}).json()) == {
+        "near/copies": "1",
+        "near/accounts": "1",
+    }
 
 
 def test_copies_in_one_batch_see_each_other(copying: Platform) -> None:
@@ -152,5 +162,5 @@ def test_copies_in_one_batch_see_each_other(copying: Platform) -> None:
     headers = {"content-type": "application/x-ndjson"}
     answer = copying.http.post("/v1/publications/batch", content=lines, headers=headers).raise_for_status()
     results = [msgspec.json.decode(line) for line in answer.content.splitlines()]
-    counts = [findings(each["publication"] if "publication" in each else each).get("near/copies", "0") for each in results]
+    counts = [findings(each.get("publication", each)).get("near/copies", "0") for each in results]
     assert counts == ["0", "1", "2", "3", "4"]

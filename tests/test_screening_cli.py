@@ -271,7 +271,7 @@ def test_compressed_input(
     assert answers.startswith(data)
     (said,) = capsys.readouterr().err.splitlines()
     assert "cannot be read to its end" in said
-    assert f"Lines until {len(data.splitlines())} are answered" in said
+    assert f" {len(data.splitlines())} lines are answered. " in said
 
 
 def test_answers_come_while_the_input_stays_open(pack: str) -> None:

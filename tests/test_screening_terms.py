@@ -47,6 +47,10 @@ def views(text: str, *terms: str) -> list[tuple[str, str]]:
         ("free  \n money", "free money", "squeezed", "free  \n money"),
         ("freemoney", "free money", "squeezed", "freemoney"),
         ("加v信", "加 v 信", "squeezed", "加v信"),
+        ("hot t.e.s.t today", "test", "squeezed", "t.e.s.t"),  # squeezed, one run of "t" reaches into the word before
+        ("it t-t-e-s-t-t, to", "test", "squeezed", "t-e-s-t"),
+        ("加加，微，信", "加微信", "squeezed", "加，微，信"),
+        ("a b o.o.z.e e", "ooze", "squeezed", "o.o.z.e"),
         ("C++", "c++", "folded", "C++"),
         ("看🔞", "🔞", "exact", "🔞"),
     ],

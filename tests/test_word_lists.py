@@ -1,7 +1,7 @@
 """Word lists changed while the platform runs: what one person may do, what counts when, and that all of it replays."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -106,10 +106,15 @@ def test_what_one_person_may_add(term: str, why: str | None) -> None:
 # --- deciding ----------------------------------------------------------------------------------------------------
 
 
-def change(*add: str | Addition, remove: tuple[str, ...] = (), reason: str = "A wave.", **standing: Standing) -> Change:
+def change(
+    *add: str | Addition,
+    remove: tuple[str, ...] = (),
+    reason: str = "A wave.",
+    standing: Mapping[str, Standing] | None = None,
+) -> Change:
     """A change of a list in which terms stand as said."""
     additions = tuple(Addition(each) if isinstance(each, str) else each for each in add)
-    return Change("lst_1", LIST, additions, remove, reason, standing)
+    return Change("lst_1", LIST, additions, remove, reason, standing or {})
 
 
 def kinds_of(decision: tuple[Draft, ...] | Refusal) -> list[str]:
@@ -119,7 +124,7 @@ def kinds_of(decision: tuple[Draft, ...] | Refusal) -> list[str]:
 
 def test_one_change_may_add_and_remove() -> None:
     """What comes and what goes are an entry each, in one decision, with the reason."""
-    drafts = decide(None, change("new", remove=("old",), old=Standing(listed=True)), CONTEXT)
+    drafts = decide(None, change("new", remove=("old",), standing={"old": Standing(listed=True)}), CONTEXT)
     assert kinds_of(drafts) == ["list.added", "list.removed"]
     assert [draft.body["reason"] for draft in drafts] == ["A wave."] * 2  # type: ignore[union-attr]  # no refusal
 
@@ -156,7 +161,14 @@ def test_every_term_that_cannot_be_taken_is_named() -> None:
     """One refusal says of each what is wrong; the good ones do not go in by themselves."""
     listed = Standing(listed=True)
     command = change(
-        "good", "twice", "twice", "138 0013 8000", "own", Addition("late", until=START), remove=("none",), own=listed
+        "good",
+        "twice",
+        "twice",
+        "138 0013 8000",
+        "own",
+        Addition("late", until=START),
+        remove=("none",),
+        standing={"own": listed},
     )
     refusal = decide(None, command, CONTEXT)
     assert isinstance(refusal, Refusal)
@@ -172,7 +184,7 @@ def test_every_term_that_cannot_be_taken_is_named() -> None:
 
 def test_what_the_pack_has_may_be_put_back_whatever_it_looks_like() -> None:
     """Two people put it there: undoing its removal needs no other check."""
-    drafts = decide(None, change("13800138000", **{"13800138000": Standing(listed=True, removed=True)}), CONTEXT)
+    drafts = decide(None, change("13800138000", standing={"13800138000": Standing(listed=True, removed=True)}), CONTEXT)
     assert kinds_of(drafts) == ["list.added"]
 
 
@@ -187,7 +199,7 @@ class Written:
     def do(self, pack: set[str], add: list[str], remove: list[str]) -> Refusal | None:
         """Change it while the pack has these terms."""
         standing = {each: self.changes.standing(each, listed=each in pack) for each in (*add, *remove)}
-        drafts = decide(self.state, change(*add, remove=tuple(remove), **standing), CONTEXT)
+        drafts = decide(self.state, change(*add, remove=tuple(remove), standing=standing), CONTEXT)
         if isinstance(drafts, Refusal):
             return drafts
         for draft in drafts:
@@ -440,7 +452,7 @@ async def test_submissions_go_on_while_lists_change(here: Platform) -> None:
             if number % 2:
                 did(await remove(here, f"quill {number} tern"))
 
-    *states, _ = await asyncio.gather(*(submit(number) for number in range(200)), changes())
+    states, _ = await asyncio.gather(asyncio.gather(*(submit(number) for number in range(200))), changes())
     for state in states:
         body = await recorded(here, state)
         assert (state.status == "held") == bool(body["findings"])

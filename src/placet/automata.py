@@ -15,10 +15,12 @@ _MOST_FILES: Final = 64
 _HASH: Final = 32
 
 
-def default_folder() -> Path:
-    """Where they lie when nobody says otherwise: in the user's cache folder (XDG Base Directory)."""
+def default_folder() -> Path | None:
+    """Where they lie when nobody says otherwise: in the user's cache folder (XDG Base Directory), if there is one."""
     base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "placet"
+    with contextlib.suppress(RuntimeError):  # a user without a home
+        return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "placet"
+    return None
 
 
 class FolderKeep:

@@ -51,7 +51,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts
 
 def main() -> None:
     """Run the command line; an error of ours is one clear line, never a traceback."""
-    keep_in(FolderKeep(default_folder()))
+    if (folder := default_folder()) is not None:
+        keep_in(FolderKeep(folder))
     os.umask(0o077)  # what a platform writes holds submissions and secrets: for its own user only
     try:
         sys.exit(app(standalone_mode=False))  # what `typer.Exit` carried, or None

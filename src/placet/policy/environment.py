@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from placet.model import Finding, Item, Json, Micros, Value
 from placet.policy.cel import BOOL, INT, STRING, Environment, Type, list_of, object_type
+from placet.screening.contacts import KINDS
 
 _SOURCE: Final = object_type("Source", {"name": STRING, "author": STRING, "url": STRING, "title": STRING})
 _MEDIUM: Final = object_type("Medium", {"kind": STRING, "url": STRING, "alt": STRING, "sha256": STRING})
@@ -46,16 +47,20 @@ ENVIRONMENT: Final = Environment(VARIABLES, frozenset(TEXT_FIELDS))
 DETECTOR_LISTS: Final = frozenset(
     [
         *("near/copies", "near/accounts", "near/refused"),
+        *("contacts", *(f"contacts/{kind}" for kind in KINDS)),
         "limits",
         "links",
+        "links/confusable",
+        "links/disguised",
         "links/ip-host",
         "links/mismatch",
         "links/punycode",
         "links/shortener",
         "links/userinfo",
+        "markup/hidden-text",
     ]
 )
-"""What screening finds without a list of the pack; rules ask for it by these names."""
+"""What screening finds without a list of the pack, "contacts" being those of any kind; rules ask by these names."""
 
 _EXTERNAL: Final = re.compile(r"external/([a-z0-9][a-z0-9-]{0,39})(?:/failed)?")
 """What a detector from outside sees, and that it failed. A pack may ask for one that is not there: see detectors/."""
@@ -229,3 +234,5 @@ class FindingIndex:
                 self.patterns.add((finding.list, finding.label))
             else:
                 self.lists[finding.list].append(finding)
+                if finding.detector == "contacts":
+                    self.lists["contacts"].append(finding)

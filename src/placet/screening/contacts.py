@@ -11,15 +11,17 @@ Everything is searched by RE2 on the folded reading, in time linear in the text.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import chain, islice, pairwise
 from typing import Any, Final, NamedTuple
 
+from placet.screening.engines import Sets
 from placet.screening.fold import fold, scalar
 from placet.screening.hints import HAN
 from placet.screening.links import DOT, written_host
 from placet.screening.lists import LexiconError
 from placet.screening.patterns import compile_re2
-from placet.screening.phones import FIGURES, MEASURED, REGIONS, find_phones, international, load_regions
+from placet.screening.phones import FIGURES, MEASURED, REGIONS, STRETCH, find_phones, international, load_regions
 
 SURE: Final = 95
 GUESS: Final = 70
@@ -42,12 +44,6 @@ _HOSTS: Final = (
 )
 HINTS: Final = (_DIGITS, _AT, f"{_CHINESE_NAMES}|{_LATIN_NAMES}", _HOSTS)
 """One of these matches in the folded reading of a text that may hold a contact (hints.py)."""
-
-# The same in one, but for names only where something follows that may be somebody's: dear to Hyperscan, cheap to RE2.
-_MAY_HOLD: Final = compile_re2(
-    rf"(?:{_CHINESE_NAMES}|{_LATIN_NAMES})[^\n]{{0,10}}[a-z0-9{FIGURES}]|{_AT}|{_HOSTS}|"
-    + _DIGITS.replace(HAN, r"\x{3400}-\x{9fff}")
-)
 
 # --- services ----------------------------------------------------------------------------------------------------
 
@@ -89,6 +85,8 @@ _SERVICES: Final = (
     _Service("snapchat", r"\bsnapchat", r"\bsnap", r"[a-z][a-z0-9._-]{2,14}"),
     _Service("discord", r"\bdiscord", rf"\bdis{_GAP}cord", r"[a-z0-9_.]{2,32}#[0-9]{4}|[a-z0-9_.]{2,32}"),
 )
+KINDS: Final = ("email", "phone", *(service.kind for service in _SERVICES))
+"""Every kind of contact."""
 _NAMED: Final = [
     (
         service,
@@ -115,6 +113,20 @@ _ADDRESSES: Final = [
         ("wechat", r"u\.wechat\.com/[a-z0-9_-]{4,64}|weixin\.qq\.com/[gr]/[a-z0-9_-]{4,64}"),
     )
 ]
+_MAIL: Final = compile_re2(
+    rf"([a-z0-9._%+-]+)(@|#|\s?[\[({{【]\s?(?:@|at|[艾爱]特)\s?[\])}}】]\s?|\s?[艾爱]特\s?)"
+    rf"([a-z0-9][a-z0-9-]*(?:(?:{DOT})[a-z0-9][a-z0-9-]*)+)"
+)
+
+
+@cache
+def _parts() -> Sets:
+    """All of these expressions at once: which of them are worth a search of their own, in the order of _PARTS."""
+    return Sets({i: part.pattern.encode() for i, part in enumerate(_PARTS)})
+
+
+_PARTS: Final = [STRETCH, _MAIL, *(regex for _, regex in _ADDRESSES), *(named for _, named, _ in _NAMED)]
+
 _NOBODY: Final = frozenset(
     ["addlist", "addstickers", "addtheme", "iv", "login", "proxy", "setlanguage", "share", "socks"]
 )
@@ -173,9 +185,13 @@ class Contacts:
         """The contacts in a text that is read as it stands, and whether there were more of a sort than the limit."""
         safe = scalar(text)
         folded = fold(safe)
-        if not _MAY_HOLD.search(folded):
-            return [], False
-        sorts = (_phones(safe, folded, self._regions), _mails(safe, folded), _addresses(folded), _handles(safe, folded))
+        parts = [_PARTS[i] for i in _parts().hits(folded.encode())]
+        sorts = (
+            _phones(safe, folded, self._regions) if STRETCH in parts else (),
+            _mails(safe, folded) if _MAIL in parts else (),
+            (found for kind, regex in _ADDRESSES if regex in parts for found in _addresses(folded, kind, regex)),
+            (found for each in _NAMED if each[1] in parts for found in _handles(safe, folded, *each)),
+        )
         each = [list(islice(found, self._most + 1)) for found in sorts]
         return sorted(chain(*(found[: self._most] for found in each))), any(len(found) > self._most for found in each)
 
@@ -190,22 +206,15 @@ def _phones(text: str, folded: str, regions: Sequence[str]) -> Iterator[Contact]
         yield _contact(text, folded, start, end, "phone", sure=plain)
 
 
-def _addresses(folded: str) -> Iterator[Contact]:
-    if "/" not in folded and ":" not in folded:
-        return
-    for kind, regex in _ADDRESSES:
-        for match in regex.finditer(folded):
-            start, end = match.span(1)
-            if folded[start:end].rpartition("/")[2] not in _NOBODY:
-                yield Contact(start, end, kind, SURE, "exact")
+def _addresses(folded: str, kind: str, regex: Any) -> Iterator[Contact]:
+    for match in regex.finditer(folded):
+        start, end = match.span(1)
+        if folded[start:end].rpartition("/")[2] not in _NOBODY:
+            yield Contact(start, end, kind, SURE, "exact")
 
 
 # --- e-mail ------------------------------------------------------------------------------------------------------
 
-_MAIL: Final = compile_re2(
-    rf"([a-z0-9._%+-]+)(@|#|\s?[\[({{【]\s?(?:@|at|[艾爱]特)\s?[\])}}】]\s?|\s?[艾爱]特\s?)"
-    rf"([a-z0-9][a-z0-9-]*(?:(?:{DOT})[a-z0-9][a-z0-9-]*)+)"
-)
 _WITH_HASH: Final = frozenset(
     f"{name}.com" for name in ("126", "163", "foxmail", "gmail", "hotmail", "outlook", "qq", "sina", "yahoo")
 )
@@ -239,15 +248,14 @@ def _is_elsewhere(folded: str, start: int, end: int) -> bool:
 # --- names and numbers -------------------------------------------------------------------------------------------
 
 
-def _handles(text: str, folded: str) -> Iterator[Contact]:
-    for service, named, openly in _NAMED:
-        for match in named.finditer(folded):
-            sure = _judged(service, folded, match)
-            if sure is not None:
-                start, end = match.start(5), match.start(5) + len(_handle(match))
-                written = _is_usual(text[match.start(1) : match.end(1)], han=True) and _is_usual(text[start:end])
-                sure = sure and written and openly.match(match.group(1)) is not None
-                yield _contact(text, folded, start, end, service.kind, sure=sure)
+def _handles(text: str, folded: str, service: _Service, named: Any, openly: Any) -> Iterator[Contact]:
+    for match in named.finditer(folded):
+        sure = _judged(service, folded, match)
+        if sure is not None:
+            start, end = match.start(5), match.start(5) + len(_handle(match))
+            written = _is_usual(text[match.start(1) : match.end(1)], han=True) and _is_usual(text[start:end])
+            sure = sure and written and openly.match(match.group(1)) is not None
+            yield _contact(text, folded, start, end, service.kind, sure=sure)
 
 
 def _handle(match: Any) -> str:

@@ -5,7 +5,7 @@ Hyperscan also tells where each match ends. An expression is bytes: UTF-8, or wi
 """
 
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 import re2
@@ -17,6 +17,11 @@ try:
 except ImportError:  # no wheel for this machine: RE2 does the whole work
     hyperscan = None  # type: ignore[assignment]
 
+Hits = dict[int, dict[int, int]]
+"""The place of a text -> the ids of the expressions that may match in it, and the most matches that each may have."""
+
+MANY: Final = 1 << 30
+"""The most matches, where nothing is known of it."""
 _MOST_ENDS: Final = 2_048
 """Matches that one scan tells apart."""
 _SET_SIZE: Final = 64
@@ -113,16 +118,17 @@ def _compiled(expressions: Mapping[int, bytes], flags: int) -> "hyperscan.Databa
     return database
 
 
-def by_place(ends: Iterable[tuple[int, int]], data: bytes, barrier: bytes, count: int) -> dict[int, Collection[int]]:
-    """The ids of matches by the text in which each ends, for `count` texts joined with a barrier before each."""
-    found: dict[int, set[int]] = {}
+def by_place(ends: Iterable[tuple[int, int]], data: bytes, barrier: bytes, count: int) -> Hits:
+    """Matches by the text in which each ends, for `count` texts joined with a barrier before each."""
+    found: Hits = {}
     place, at = -1, 0
     for end, index in sorted(ends):
         place += data.count(barrier, at, end)
         at = end
         if place < count:
-            found.setdefault(place, set()).add(index)
-    return {**found}
+            own = found.setdefault(place, {})
+            own[index] = own.get(index, 0) + 1
+    return found
 
 
 class Sets:
@@ -152,7 +158,7 @@ class Sets:
         """Ids of the expressions that may match somewhere in the data, each once."""
         out: list[int] = []
         for expressions, ids in self._sets:
-            found = expressions.Match(data)
+            found = expressions.Match(data) or ()
             complete = len(ids) in found
             out += [ids[i] for i in found if i < len(ids)] if complete else ids
         return out

@@ -16,7 +16,6 @@ character once. It is a function of the folded reading: texts that fold alike sq
 """
 
 import codecs
-import sys
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -47,6 +46,7 @@ _SHORT: Final = 256
 _CODE: Final = np.dtype(np.uint32)
 _EMPTY: Final = np.empty(0, _CODE)
 _frombuffer: Final = np.frombuffer
+_utf32_encode: Final = codecs.utf_32_le_encode if np.dtype("<u4").isnative else codecs.utf_32_be_encode
 _utf32_decode: Final = codecs.utf_32_le_decode if np.dtype("<u4").isnative else codecs.utf_32_be_decode
 _SURROGATES: Final = slice(0xD800, 0xE000)
 
@@ -114,12 +114,12 @@ def tables() -> Tables:
 def versions() -> bytes:
     """What the tables depend on: this module, and the data of Unicode and of the packages that they are built from."""
     packages = " ".join(f"{package} {version(package)}" for package in ("opencc", "confusable_homoglyphs"))
-    return f"{_VERSION} {sys.byteorder} {unicodedata.unidata_version} {packages}".encode()
+    return f"{_VERSION} {unicodedata.unidata_version} {packages}".encode()
 
 
 def _tables() -> Tables:
     every = np.arange(_SIZE, dtype=_CODE)
-    step = _steps()
+    step = steps()
     fold = every
     for each in (step.plain, step.traditional, step.shapes):
         fold = _moved(every, each)[fold]
@@ -142,7 +142,9 @@ def _decode(codes: Codes) -> str:
 
 def encode(text: str) -> Codes:
     """The code points of a text, shape (len(text),). Lone surrogates are code points like others."""
-    return _frombuffer(np.array(text), _CODE) if text else _EMPTY
+    if len(text) < _SHORT:
+        return _frombuffer(_utf32_encode(text, "surrogatepass")[0], _CODE) if text else _EMPTY
+    return _frombuffer(np.array(text), _CODE)  # four times faster, but for the cost of an array more
 
 
 def _moved(every: Codes, step: Mapping[int, int]) -> Codes:

@@ -5,22 +5,20 @@ own for each further character that an expression names, one byte for all other 
 classes of Chinese characters cost Hyperscan up to fifty times as much.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from placet.screening.engines import Hyperscan, Sets, by_place
+from placet.screening.engines import MANY, Hits, Hyperscan, Sets, by_place
 from placet.screening.fold import BARRIER, Codes, tables
 from placet.screening.lists import Engine
 
 HAN: Final = "\ue000"
 """In a class of an expression: any ideograph."""
 
-_FEW: Final = 2
-"""Texts for which it is told at once what hits in any of them: those of one item."""
 _BARRIER: Final = 0x00
 _FIRST: Final = 0x80
 _OTHER: Final = 0xFE
@@ -57,16 +55,14 @@ class Hints:
         table[ord(BARRIER)] = _BARRIER
         return table
 
-    def find(self, texts: Sequence[str], codes: Codes) -> dict[int, Collection[int]]:
+    def find(self, texts: Sequence[str], codes: Codes) -> Hits:
         """By its place, what may match in a text. `codes` are those of all texts, with BREAK around each."""
         data = self._table.take(codes).tobytes()
-        if self._fast is None or len(texts) <= _FEW:
-            hits = self._fast.hits(data) if self._fast else self._slow.hits(data) if self._slow else []
-            return {place: hits for place, text in enumerate(texts) if text} if hits else {}
-        ends = self._fast.ends(data)
-        if ends is None:
-            return {place: self._all for place, text in enumerate(texts) if text}
-        return by_place(ends, data, bytes([_BARRIER]), len(texts))
+        ends = self._fast.ends(data) if self._fast else None
+        if ends is not None:
+            return by_place(ends, data, bytes([_BARRIER]), len(texts)) if ends else {}
+        hits = self._slow.hits(data) if self._slow else self._all
+        return {place: dict.fromkeys(hits, MANY) for place, text in enumerate(texts) if text} if hits else {}
 
 
 def _is_ideograph(code: int) -> bool:

@@ -1,8 +1,12 @@
 """The close look at a place where a term may stand: whether it does, on which reading, and how sure that is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import islice, product
 from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from placet.screening.entries import Entry, Run, runs_of
 from placet.screening.fold import Buffer, differences, fold, is_invisible, is_word
@@ -105,10 +109,38 @@ def _score(entry: Entry, quote: str, view: ViewName) -> int:
 # --- squeezed ----------------------------------------------------------------------------------------------------
 
 
-def disguised(entry: Entry, buffer: Buffer, start: int, end: int) -> bool:
-    """Whether raw[start:end] is the term with separators or repeats put in, and not just neighbouring words."""
-    if end - start > len(entry.folded) + MAX_SLACK or not stands_free(entry, buffer, start, end):
-        return False
+def disguised(entry: Entry, buffer: Buffer, start: int, end: int) -> Hit | None:
+    """The term in raw[start:end] with separators or repeats put in, if it is that and not just neighbouring words."""
+    for first, last in _cuts(entry, buffer, start, end):
+        short = last - first <= len(entry.folded) + MAX_SLACK
+        if short and stands_free(entry, buffer, first, last) and _is_disguise(entry, buffer, first, last):
+            return Hit.on("squeezed", first, last, entry)
+    return None
+
+
+def _cuts(entry: Entry, buffer: Buffer, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The place itself, then parts of it: in "hot t.e.s.t" the squeezed reading runs two words into one."""
+    yield start, end
+    at = buffer.image[start:end].nonzero()[0] + start
+    codes = buffer.image.take(at)
+    first_run = at[: (codes != codes[0]).argmax()]
+    last_run = at[len(at) - (codes[::-1] != codes[-1]).argmax() :]
+    shape = entry.shapes[0]
+    starts = (start, *(-edge for edge in _edges(-first_run[::-1], len(shape[0].seen))))
+    ends = (end, *(edge + 1 for edge in _edges(last_run, len(shape[-1].seen))))
+    yield from islice(product(starts, ends), 1, None)
+
+
+def _edges(run: NDArray[np.intp], times: int) -> Iterator[int]:
+    """Where a run that begins within a term may leave it: where it is as long as in the term, or at its first gap."""
+    if len(run) > times:
+        yield run.item(times - 1)
+        gaps = (run[1:] - run[:-1] > 1).nonzero()[0]
+        if len(gaps):
+            yield run.item(gaps.item(0))
+
+
+def _is_disguise(entry: Entry, buffer: Buffer, start: int, end: int) -> bool:
     runs = runs_of(buffer, start, end)
     shape = entry.shapes[0]
     if not all(_stretched(run, wanted) for run, wanted in zip(runs, shape, strict=True)):

@@ -15,22 +15,20 @@ Without Hyperscan, RE2 sets do the same work with equal results, more slowly.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import cache
 from itertools import islice
 from typing import Any, Final
 
 import re2
 
-from placet.screening.engines import Hyperscan, Refusal, Sets, by_place, re2_options
+from placet.screening.engines import MANY, Hits, Hyperscan, Refusal, Sets, by_place, re2_options
 from placet.screening.fold import BARRIER, scalar
 from placet.screening.lists import Engine, LexiconError, PatternSpec
 
 _MAX_PATTERN: Final = 10_000
 _TRIES: Final = 8
 """Matches tried for each one reported: an expression that mostly matches nothing is not followed through the text."""
-_FEW: Final = 2
-"""Texts for which it is told at once what hits in any of them: those of one item."""
 _BARRIER: Final = BARRIER.encode()
 
 
@@ -190,37 +188,35 @@ class Patterns:
         found = self._fast.hits(data) if self._fast else []
         return found + self._slow.hits(data) if self._slow else found
 
-    def hits_together(self, texts: Sequence[str], joined: str) -> dict[int, Collection[int]]:
+    def hits_together(self, texts: Sequence[str], joined: str) -> Hits:
         """By its place, the patterns that may match in a text. `joined` is all texts, with BREAK around each."""
-        data = utf8(joined)
-        if len(texts) <= _FEW:
-            hits = self._fast.hits(data) if self._fast else None
-            found: dict[int, Collection[int]] = {}
-            if hits:
-                found = {place: hits for place, text in enumerate(texts) if text}
-        else:
-            ends = self._fast.ends(data) if self._fast else []
+        found: Hits = {}
+        if self._fast:
+            data = utf8(joined)
+            ends = self._fast.ends(data)
             if ends is None:
                 return self.hits_apart(texts)
-            found = by_place(ends, data, _BARRIER, len(texts))
+            if ends:
+                found = by_place(ends, data, _BARRIER, len(texts))
         if self._slow or self._on_nothing:
             for place, text in enumerate(texts):
                 slow = self._slow.hits(utf8(text)) if self._slow and text else ()
                 if more := slow if text else self._on_nothing:
-                    found[place] = {*found.get(place, ()), *more}
+                    found[place] = {**found.get(place, {}), **dict.fromkeys(more, MANY)}
         return found
 
-    def hits_apart(self, texts: Sequence[str]) -> dict[int, Collection[int]]:
+    def hits_apart(self, texts: Sequence[str]) -> Hits:
         """The same, each text scanned by itself."""
         each = ((place, self.hits(utf8(text)) if text else self._on_nothing) for place, text in enumerate(texts))
-        return {place: hits for place, hits in each if hits}
+        return {place: dict.fromkeys(hits, MANY) for place, hits in each if hits}
 
-    def spans(self, index: int, data: bytes) -> tuple[list[Span], bool]:
+    def spans(self, index: int, data: bytes, most: int = MANY) -> tuple[list[Span], bool]:
         """The non-overlapping matches of one pattern from left to right, and whether there are more than the limit.
 
-        An empty match counts only where a pattern matches nothing else: it is then reported once, at the first place.
+        `most` is more than or as many as there are. An empty match counts only where a pattern matches nothing else: it
+        is then reported once, at the first place.
         """
-        found = _matches(self._compiled[index], data, self._max_spans + 1)
+        found = _matches(self._compiled[index], data, min(most, self._max_spans + 1))
         return found[: self._max_spans], len(found) > self._max_spans
 
 

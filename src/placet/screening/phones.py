@@ -34,7 +34,7 @@ _SHORTEST: Final = 7
 _LONGEST: Final = 15  # ITU-T E.164, section 6.2.1
 _WINDOW: Final = 16
 
-_STRETCH: Final = compile_re2(rf"[0-9{FIGURES}](?:[^\pL\pN\n]{{0,3}}[0-9{FIGURES}]){{{_SHORTEST - 1},}}")
+STRETCH: Final = compile_re2(rf"[0-9{FIGURES}](?:[^\pL\pN\n]{{0,3}}[0-9{FIGURES}]){{{_SHORTEST - 1},}}")
 _ANNOUNCED: Final = compile_re2(
     r"(?:电话|手机|号码|热线|致电|拨打|来电|打给|联系|短信|☎|☏|📞|📱"
     r"|\b(?:tel|telephone|phone|mobile|cell|call|text|fax|whatsapp|hotline|dial|ring|sms))[^\pN\n]{0,8}$"
@@ -94,7 +94,7 @@ def load_regions(regions: Sequence[str]) -> None:
 
 def find_phones(text: str, folded: str, regions: Collection[str]) -> Iterator[Phone]:
     """The numbers in a text from left to right. `folded` is fold(text)."""
-    for stretch in _STRETCH.finditer(folded):
+    for stretch in STRETCH.finditer(folded):
         runs = _runs(folded, stretch.start(), stretch.end())
         at = 0
         while at < len(runs):

@@ -94,8 +94,8 @@ class SqueezedNet:
     def look(self, entry: Entry, buffer: Buffer, start: int, end: int) -> Sequence[Hit]:
         """See Net."""
         hits = as_written(entry, buffer, start, end)
-        if not hits and disguised(entry, buffer, start, end):
-            return (Hit.on("squeezed", start, end, entry),)
+        if not hits and (hit := disguised(entry, buffer, start, end)):
+            return (hit,)
         return hits
 
 

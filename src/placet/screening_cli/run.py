@@ -62,7 +62,7 @@ def screen_file(options: Options, settings: Settings) -> int:
             run.say(f"interrupted after line {run.tally.lines}. {run.way_on()}")
             return INTERRUPTED
         except Ended as problem:
-            run.say(f"{problem} Lines until {run.tally.lines} are answered. {run.way_on()}")
+            run.say(f"{problem} {run.tally.lines} lines are answered. {run.way_on()}")
             return 1
     if options.summary is not None:
         options.summary.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")

@@ -49,7 +49,7 @@ class Pool:
         self._todo: deque[Block] = deque()
         self._order: deque[int] = deque()
         """Blocks that are not given back yet, by their first lines."""
-        self._done: dict[int, Answered] = {}
+        self._done: dict[int, Answered | Ended] = {}
         self._lost: dict[int, int] = {}
         """How many workers were lost over a block that is not done yet."""
 
@@ -57,7 +57,10 @@ class Pool:
         """The answers to all blocks, in order. Reads ahead only so far. Raises Ended where it cannot go on."""
         while True:
             while self._order and self._order[0] in self._done:
-                yield self._done.pop(self._order.popleft())
+                done = self._done.pop(self._order.popleft())
+                if isinstance(done, Ended):  # not before its turn: what comes before it is still answered
+                    raise done
+                yield done
             self._hand_out()
             wanted = not lines.ended and len(self._order) < _AHEAD * self._count
             if wanted and lines.at_hand:
@@ -104,15 +107,17 @@ class Pool:
             self._idle.append(worker)
 
     def _bury(self, pipe: Connection) -> None:
-        """A worker is gone. Its block is done again, before others, unless it was the end of too many."""
+        """A worker is gone. Its block is done again, before others, unless too many have ended over it."""
         worker = self._busy.pop(pipe)
         code, block = worker.end(_PATIENCE_S), worker.block
         lost = self._lost[block.first] = self._lost.get(block.first, 0) + 1
         if lost == _TRIES:
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             last = block.first + block.length - 1
-            raise Ended(f"Lines {block.first} to {last} cannot be screened: {lost} workers ended over them ({how}).")
-        self._todo.appendleft(block)
+            what = f"Lines {block.first} to {last} cannot be screened: {lost} workers ended over them ({how})."
+            self._done[block.first] = Ended(what)
+        else:
+            self._todo.appendleft(block)
 
     def _started(self) -> "_Worker":
         others = [worker.pipe for worker in (*self._idle, *self._busy.values())]
