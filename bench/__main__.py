@@ -18,6 +18,7 @@ from bench.report import Benchmark, Line, Size, Wrong, table
 
 NAMES: Final = (
     "screening",
+    "screening_growth",
     "peers",
     "evasion",
     "near",

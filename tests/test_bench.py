@@ -25,7 +25,11 @@ def bench(folder: Path, *arguments: str, code: str = "") -> subprocess.Completed
 
 
 @pytest.mark.parametrize(
-    "name", ["screening", "peers", "store", "submit", "batch", "ledger", "start", "growth", "screen_files"]
+    "name",
+    [
+        *("screening", "screening_growth", "peers", "store", "submit", "batch", "ledger", "start", "growth"),
+        "screen_files",
+    ],
 )
 def test_every_answer_of_a_benchmark_is_right(name: str, tmp_path: Path) -> None:
     """A benchmark finds every answer right, judges no budget at a size that is not the budget's, and tidies up."""

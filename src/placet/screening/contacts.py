@@ -13,6 +13,7 @@ Everything is searched by RE2 on the folded reading, in time linear in the text.
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import chain, islice, pairwise
+from string import ascii_lowercase
 from typing import Any, Final, NamedTuple
 
 from placet.screening.engines import Sets
@@ -29,7 +30,7 @@ GUESS: Final = 70
 # --- hints: where a closer look may be worth it ------------------------------------------------------------------
 
 _DIGITS: Final = rf"(?:[0-9{FIGURES}][^a-z0-9{HAN}\n]{{0,3}}){{6}}[0-9{FIGURES}]"
-_AT: Final = r"[0-9a-z_][@#][0-9a-z]|[艾爱]特|[0-9a-z]\s?[\[({【]\s?(?:at|@)\s?[\])}】]"
+_AT: Final = r"[0-9a-z_][@#][0-9a-z]|[艾爱]特|[0-9a-z_]\s?[\[({【]\s?(?:at|@)\s?[\])}】]"
 _CHINESE_NAMES: Final = (
     r"[微薇葳徽威维]|[卫魏巍溦][信芯]|[vw]信|[加嘉佳伽+➕][^\n]{0,2}[vq]|q[群号]|[扣叩蔻抠][^\n]{0,3}[扣叩蔻抠]"
     r"|企鹅|球球|秋秋|电报|飞机|✈|赖"
@@ -114,7 +115,7 @@ _ADDRESSES: Final = [
     )
 ]
 _MAIL: Final = compile_re2(
-    rf"([a-z0-9._%+-]+)(@|#|\s?[\[({{【]\s?(?:@|at|[艾爱]特)\s?[\])}}】]\s?|\s?[艾爱]特\s?)"
+    rf"([a-z0-9._%+-]*[a-z0-9_])(@|#|\s?[\[({{【]\s?(?:@|at|[艾爱]特)\s?[\])}}】]\s?|\s?[艾爱]特\s?)"
     rf"([a-z0-9][a-z0-9-]*(?:(?:{DOT})[a-z0-9][a-z0-9-]*)+)"
 )
 
@@ -150,6 +151,7 @@ _NOT_SOMEBODY: Final = compile_re2(
 
 
 _LETTER: Final = compile_re2("[a-z]")
+_LATIN: Final = frozenset(ascii_lowercase)
 _FIGURES: Final = frozenset("0123456789" + FIGURES)
 _PARTING: Final = frozenset("\"',;、，。")
 _POINTS: Final = frozenset(".,:/")
@@ -270,7 +272,7 @@ def _judged(service: _Service, folded: str, match: Any) -> bool | None:
     end = match.start(5) + len(handle)
     figures = sum(c in _FIGURES for c in handle)
     number = not _LETTER.search(handle)
-    if _goes_on(folded, end, number=number) or _NOT_SOMEBODY.match(handle):
+    if _is_one_word(folded, match) or _goes_on(folded, end, number=number) or _NOT_SOMEBODY.match(handle):
         return None
     at, telling = "@" in link, not _TELLING.isdisjoint(link)
     invited = _invitation(folded, match.start(), name)
@@ -282,14 +284,18 @@ def _judged(service: _Service, folded: str, match: Any) -> bool | None:
         if not (spoken_for or bare) or _is_figure(handle, link, bare=bare):
             return None
         return figures == len(handle) or any(a in _FIGURES and b in _FIGURES for a, b in pairwise(handle))
-    if not (link or account or verb) and name[-1].isascii():
-        return None  # one word
     if figures or "_" in handle:
         return True if spoken_for else False if service.kind == "wechat" and figures >= _FEW_FIGURES else None
     if at:
         return True
     said = telling or bool(account) or (invited == "zh" and not name.isascii() and _PARTING.isdisjoint(link))
     return False if spoken_for and said and not _CLAUSE_GOES_ON.match(folded[end : end + 2]) else None
+
+
+def _is_one_word(folded: str, match: Any) -> bool:
+    """Whether the name of a service is but the beginning of a word."""
+    around: str = folded[match.end(1) - 1 : match.end(1) + 1]
+    return around[:1] in _LATIN and (around[1:] in _LATIN or around[1:] == "_")
 
 
 def _invitation(folded: str, start: int, name: str) -> str:

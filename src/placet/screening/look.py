@@ -136,7 +136,7 @@ def _edges(run: NDArray[np.intp], times: int) -> Iterator[int]:
     if len(run) > times:
         yield run.item(times - 1)
         gaps = (run[1:] - run[:-1] > 1).nonzero()[0]
-        if len(gaps):
+        if len(gaps) and gaps.item(0) != times - 1:
             yield run.item(gaps.item(0))
 
 
