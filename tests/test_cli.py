@@ -282,7 +282,7 @@ def test_webhook_address_must_be_one(platform: Platform, url: str) -> None:
 def screen(lines: bytes, file: str = "-") -> tuple[int, list[Doc], bytes]:
     """Run `placet screen`: its exit code, its answers, its standard error."""
     done = subprocess.run(
-        [sys.executable, "-m", "placet", "screen", file],
+        [sys.executable, "-m", "placet", "screen", file, "--quiet"],
         input=lines,
         capture_output=True,
         timeout=WAIT_S,
