@@ -31,10 +31,10 @@ from placet.store.contract import (
     Head,
     Name,
     NameTaken,
-    NearText,
     Query,
     Remembered,
     Repeated,
+    SketchRow,
     Store,
     WriteResult,
 )
@@ -258,44 +258,54 @@ class WriteContract:
         await store.write([commit(n, deadlines=tuple(deadline(n, kind) for kind in kinds)) for n in names])
         assert await store.due(NOON, 10) == [deadline(n, kind) for n in sorted(names) for kind in sorted(kinds)]
 
-    async def test_near_texts_are_found_by_any_key(self, store: Store) -> None:
-        """By each of their keys, once, the newest first, with what has become of their dossier."""
-        ids = [f"pub_near_{next(_numbers)}" for _ in range(4)]
-        base = next(_numbers) * 1_000_003 - 2**60
-        keys = [(base, base + 1, base), (base + 1, base + 2), (base + 3,), (-(2**63), 2**63 - 1, base + 2)]
-        texts = [NearText(one, "acc_1", NOON + i, keys[i], bytes([i]) * 4) for i, one in enumerate(ids)]
-        written = [replace(commit(one), near=text) for one, text in zip(ids, texts, strict=True)]
-        assert all(isinstance(result, Committed) for result in await store.write(written))
-        found = await store.near([base + 1, base + 2, base + 9], NOON, 10)
-        assert [each.dossier for each in found] == [ids[3], ids[1], ids[0]]
-        assert [(each.account, each.at, each.minima) for each in found[:1]] == [("acc_1", NOON + 3, b"\x03" * 4)]
-        assert {each.status for each in found} == {written[0].dossiers[0].status}
-        assert [each.dossier for each in await store.near([base + 1, base + 2], NOON + 2, 10)] == [ids[3]]
-        assert [each.dossier for each in await store.near([base + 1], NOON, 1)] == [ids[1]]
-        assert await store.near([], NOON, 10) == []
+    async def test_a_sketch_is_stored_under_the_seq_of_its_entry(self, store: Store) -> None:
+        """It is read in the order of seq, forwards or back, or by its place."""
+        ids = [f"pub_sketch_{next(_numbers)}" for _ in range(4)]
+        start = await store.size()
+        two = commit(ids[1], 2, expects={ids[1]: 0}, entries=(entry(ids[1], 1), entry(ids[1], 2)))
+        first = [commit(ids[0], sketch=b"a"), two, commit(ids[2], sketch=bytes(range(256)))]
+        await store.write([*first, commit(ids[3], sketch=b"d")])
+        await store.write([commit(ids[0], 2, columns={"status": "refused"}, sketch=b"e")])
+        texts = [(0, 1, b"a"), (3, 1, bytes(range(256))), (4, 1, b"d"), (5, 2, b"e")]
+        dossiers = [ids[0], ids[2], ids[3], ids[0]]
+        rows = [
+            SketchRow(start + seq, of, NOON + version, sketch)
+            for of, (seq, version, sketch) in zip(dossiers, texts, strict=True)
+        ]
+        assert await store.sketches(start - 1, 2) == rows[:2]
+        assert await store.sketches(start, 5_000) == rows[1:]
+        assert await store.sketches(start + 5, 3, back=True) == rows[2::-1]
+        assert await store.sketches(start + 5, 10) == []
+        assert sorted(await store.sketches_at([start + seq for seq in range(40)])) == rows
+        assert await store.sketches_at([]) == []
 
-    async def test_a_text_of_a_command_that_failed_is_not_kept(self, store: Store) -> None:
-        """What is kept of a text belongs to its command: all or nothing."""
-        one, key = f"pub_near_{next(_numbers)}", next(_numbers) * 7_919
-        text = NearText(one, "acc_1", NOON, (key,), b"")
-        wrong = replace(commit(one), expects={one: 5}, near=text)
-        assert isinstance((await store.write([wrong]))[0], Conflict)
-        assert await store.near([key], 0, 10) == []
+    async def test_dossiers_are_read_together(self, store: Store) -> None:
+        """Those that exist, however many are asked for."""
+        ids = [f"pub_many_{next(_numbers)}" for _ in range(20)]
+        await store.write([commit(one) for one in ids])
+        found = await store.dossiers([*ids, *(f"pub_none_{number}" for number in range(700))])
+        assert sorted(found, key=lambda each: each.id) == [await store.dossier(one) for one in sorted(ids)]
+        assert await store.dossiers([]) == []
 
-    async def test_old_texts_are_forgotten_in_parts(self, store: Store) -> None:
-        """The oldest first, so many at most, and nothing that is not old."""
-        while await store.forget_near(FOREVER, 1_000):
+    async def test_a_sketch_belongs_to_its_command(self, store: Store) -> None:
+        """The sketch of a command that failed is not kept."""
+        start = await store.size()
+        one = f"pub_sketch_{next(_numbers)}"
+        assert isinstance((await store.write([commit(one, 6, sketch=b"a")]))[0], Conflict)
+        assert await store.sketches(start - 1, 10) == []
+
+    async def test_old_sketches_are_forgotten_in_parts(self, store: Store) -> None:
+        """Of the oldest, so many at most, those that are old."""
+        while await store.forget_sketches(FOREVER, 1_000):
             pass
-        base = next(_numbers) * 1_000_003
-        ids = [f"pub_near_{next(_numbers)}" for _ in range(5)]
+        start = await store.size()
+        ids = [f"pub_sketch_{next(_numbers)}" for _ in range(5)]
         for i, one in enumerate(ids):
-            text = NearText(one, "acc_1", NOON + i, (base, base + i + 1), b"m")
-            await store.write([replace(commit(one), near=text)])
-        assert await store.forget_near(NOON + 3, 2) == 2
-        assert await store.forget_near(NOON + 3, 9) == 1
-        assert await store.forget_near(NOON + 3, 9) == 0
-        assert [each.dossier for each in await store.near([base], 0, 10)] == [ids[4], ids[3]]
-        assert await store.near([base + 1], 0, 10) == []
+            await store.write([commit(one, entries=(entry(one, at=NOON + i),), sketch=b"a")])
+        assert await store.forget_sketches(NOON + 3, 2) == 2
+        assert await store.forget_sketches(NOON + 3, 9) == 1
+        assert await store.forget_sketches(NOON + 3, 9) == 0
+        assert [row.seq for row in await store.sketches(-1, 10)] == [start + 3, start + 4]
 
     async def test_a_blob_may_be_sent_again(self, store: Store) -> None:
         """A content that is there already is no conflict, in the group or later; an empty one can be kept."""

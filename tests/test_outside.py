@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -413,8 +414,11 @@ from = 2020-01-01
 
 
 def asking(when: str, then: str = "hold", cases: str = "") -> dict[str, str]:
-    """The files of a pack with one more rule, on a ground that may refuse by itself."""
+    """The files of a pack with one more rule, on a ground that may refuse by itself, and one for each failure."""
     rule = RULE.format(id="outside", when=when, then=then, ground="sample.form")
+    for name in sorted(set(re.findall(r"external/([a-z]+)'", when))):
+        unseen = f"terms('external/{name}/failed')"
+        rule += RULE.format(id=f"unseen-{name}", when=unseen, then="hold", ground="sample.words")
     return {**FILES, "rules.toml": RULES + rule, "cases/outside.toml": cases}
 
 
@@ -451,7 +455,7 @@ def test_what_a_machine_guesses_never_refuses(then: str, when: str) -> None:
         Finding("external", "external/rude/failed", "timeout", "body", 0, 0, "model", 100),
     ]
     verdict = policy.evaluate(policy.facts(Item(body="rude"), AccountFacts("acc_1"), START), sure, "pub_1")
-    assert [(hit.asked, hit.given) for hit in verdict.hits] == [(then, "hold")]
+    assert [(hit.asked, hit.given) for hit in verdict.hits if hit.rule == "outside"] == [(then, "hold")]
 
 
 CASE: Final = """

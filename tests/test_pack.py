@@ -7,6 +7,7 @@ import re
 import tomllib
 from datetime import date
 from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -456,6 +457,59 @@ def test_unknown_list_is_refused() -> None:
     assert found.code == "unknown-list"
     assert "'lude'" in found.message
     assert load_pack({**FILES, "rules.toml": RULES + rule("x", "terms('links/userinfo') || terms('rude')")}).pack
+
+
+SEES: Final = "terms('external/tone')"
+FAILED: Final = "terms('external/tone/failed')"
+
+
+@pytest.mark.parametrize(
+    ("sees", "failed"),
+    [
+        ("", ""),
+        ('mode = "canary"\nshare = "5%"\n', ""),
+        ('mode = "shadow"\n', 'mode = "shadow"\n'),
+        ('mode = "shadow"\n', ""),
+        ("until = 2024-01-01\n", "until = 2024-01-01\n"),
+    ],
+)
+def test_a_rule_that_asks_a_detector_has_one_for_its_failure(sees: str, failed: str) -> None:
+    """A rule for what a detector saw loads with one that counts wherever it does and asks whether it saw anything."""
+    rules = RULES + rule("sees", SEES, more=sees) + rule("failed", FAILED, more=failed)
+    assert load_pack({**FILES, "rules.toml": rules}).require()
+    assert load_pack({**FILES, "rules.toml": RULES + rule("sees", f"{SEES} || {FAILED}", more=sees)}).require()
+    assert load_pack({**FILES, "rules.toml": RULES + rule("failed", FAILED, more=failed)}).require()
+
+
+@pytest.mark.parametrize(
+    ("sees", "other", "failed"),
+    [
+        ("", "terms('rude')", ""),
+        ("", "terms('external/other/failed')", ""),
+        ('mode = "shadow"\n', "terms('rude')", ""),
+        ("", FAILED, 'mode = "shadow"\n'),
+        ("", FAILED, 'mode = "canary"\nshare = "5%"\n'),
+        ('mode = "canary"\nshare = "5%"\n', FAILED, 'mode = "canary"\nshare = "5%"\n'),
+        ("", FAILED, "until = 2024-01-01\n"),
+        ("until = 2025-01-01\n", FAILED, "until = 2024-01-01\n"),
+    ],
+)
+def test_a_failure_that_nothing_asks_for_is_refused(sees: str, other: str, failed: str) -> None:
+    """A detector that fails reports nothing: without a rule for that, all that it should look at would be approved."""
+    found = only({**FILES, "rules.toml": RULES + rule("sees", SEES, more=sees) + rule("other", other, more=failed)})
+    assert found.code == "failure-not-asked"
+    assert "'tone'" in found.message
+    assert FAILED in found.hint
+    assert found.line == RULES.count("\n") + 5
+
+
+def test_a_scope_that_asks_a_detector_asks_for_its_failure() -> None:
+    """Outside its scope a pack says nothing, and so it would where the detector failed."""
+    for scope, codes in ((SEES, {"failure-not-asked"}), (f"{SEES} || {FAILED}", set())):
+        files = bend("pack.toml", "title =", f'scope = "{scope}"\ntitle =')
+        files["rules.toml"] += rule("failed", FAILED)
+        files["cases/form.toml"] = ""
+        assert {problem.code for problem in load_pack(files).problems} == codes
 
 
 def listed(body: str) -> dict[str, str]:

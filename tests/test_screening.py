@@ -1,6 +1,9 @@
 """Screening as a whole: order, bounds, and one at a time against together."""
 
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import pytest
 from hypothesis import example, given, settings
@@ -15,9 +18,11 @@ from placet.screening import (
     ListChange,
     PatternSpec,
     TermList,
+    look,
     screen,
     screen_batch,
 )
+from placet.screening.fold import fold
 from placet.screening.lists import DisguiseHit
 
 LISTS = [
@@ -135,6 +140,22 @@ def test_more_findings_than_the_limit_are_cut_and_reported() -> None:
     ]
 
 
+def test_each_field_has_its_own_limits() -> None:
+    """A rule that looks at the title alone sees that the title was not read to its end."""
+    text = " ".join(f"http://h{i}.example/ someone{i}@example.com" for i in range(4))
+    findings = screen(Item(title=text, body=text), Lexicon.build(limits=Limits(max_links=2, max_contacts=2)))
+    assert [(f.field, f.label) for f in findings if f.detector == "limits"] == [
+        (field, label) for field in ("title", "body") for label in ("too-many-contacts", "too-many-links")
+    ]
+    limits = Limits(max_spans=1, max_findings=2)
+    lexicon = Lexicon.build([TermList("l", ("ab",))], [PatternSpec("p", "x", None, "x")], limits=limits)
+    findings = screen(Item(title="x x", body="ab " * 5), lexicon)
+    assert [(f.field, f.label) for f in findings if f.detector == "limits"] == [
+        ("title", "too-many-findings"),
+        ("body", "too-many-findings"),
+    ]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -157,6 +178,61 @@ def test_floods_are_answered(text: str, form: str) -> None:
     """Texts made to be slow for one step or another get an answer (the test run would hang otherwise)."""
     findings = screen(Item(body=text, format=form), LEXICON)  # type: ignore[arg-type]
     assert all(f.quote == text[f.start : f.end] for f in findings)
+
+
+WORDS = TermList("l", ("bc",), exceptions=("abc", "bcd", "xabcy", "ebc f", "bcbc"), whole_words=False)
+EXCUSING = Lexicon.build([WORDS])
+
+
+@settings(deadline=None)
+@given(st.text(st.sampled_from("abcdefxy "), max_size=30).map(lambda text: text + "abc bcd bc"))
+def test_an_exception_excuses_what_lies_inside_it(text: str) -> None:
+    """A term is excused exactly where it lies wholly inside an occurrence of a phrase."""
+    covered = {
+        at
+        for phrase in WORDS.exceptions
+        for first in range(len(text))
+        if text.startswith(phrase, first)
+        for at in range(first, first + len(phrase) - 1)
+    }
+    expected = [at for at in range(len(text)) if text.startswith("bc", at) and at not in covered]
+    assert [f.start for f in screen(Item(body=text), EXCUSING) if f.view == "exact"] == expected
+
+
+def test_what_is_around_a_hit_is_folded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many exceptions a list has, no text is folded for each of them."""
+    phrases = tuple(f"{i}微信" for i in range(15))
+    lexicon = Lexicon.build([TermList("l", ("微信",), exceptions=phrases)])
+    folded: list[str] = []
+
+    def counted(text: str) -> str:
+        folded.append(text)
+        return fold(text)
+
+    monkeypatch.setattr(look, "fold", counted)
+    assert len([f for f in screen(Item(body="微信" * 30 + "3微信"), lexicon) if f.list == "l"]) == 30
+    assert len(folded) <= 2 * 31
+
+
+READS: Final = """
+import sys
+from placet.model import Item
+from placet.screening import Lexicon, TermList, screen
+
+lexicon = Lexicon.build([TermList("l", ("加微信",))])
+read = []
+sys.addaudithook(lambda event, given: read.append(given[0]) if event in ("open", "import") else None)
+for body in ("微信：abc_123 +1 202-555-0123 someone@example.com", "http://пример.com a点com", "加 微 信 <b>x</b>"):
+    for form in ("text", "html", "markdown"):
+        assert screen(Item(body=body, format=form), lexicon)
+print(read)
+"""
+
+
+def test_nothing_is_read_while_screening() -> None:
+    """Files and modules that screening needs are read when a lexicon is built, not while somebody waits."""
+    done = subprocess.run([sys.executable, "-c", READS], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_limits_must_be_positive() -> None:

@@ -1,5 +1,6 @@
 """`placet screen` as it is run: order, bad lines, bounded memory, and every way in which a run may end too early."""
 
+import errno
 import gzip
 import inspect
 import json
@@ -698,6 +699,7 @@ MISUSE: Final[dict[str, tuple[Options, str]]] = {
         "/nonexistent/a cannot be written: No such file",
     ),
     "no folder for the summary": (options(summary=Path("/nonexistent/a")), "/nonexistent/a cannot be written"),
+    "a folder for the summary": (options(summary=Path("/")), "/ cannot be written: it is a folder"),
 }
 
 
@@ -707,6 +709,46 @@ def test_misuse(name: str, pack: str) -> None:
     asked, said = MISUSE[name]
     with pytest.raises(Misuse, match=f"^{re.escape(said)}"):
         screen_file(asked, load({"packs": [pack]}, {}))
+
+
+def test_a_folder_where_the_conditions_should_be_noted(pack: str, tmp_path: Path) -> None:
+    """Before anything is screened it is said that they cannot be written, or read again."""
+    out = tmp_path / "answers"
+    beside(out).mkdir()
+    with pytest.raises(Misuse, match=f"^{re.escape(str(beside(out)))} cannot be written: Is a directory"):
+        screen_file(options(out=out), load({"packs": [pack]}, {}))
+    out.write_bytes(b"{}")
+    with pytest.raises(Misuse, match=f"^{re.escape(str(beside(out)))} cannot be read: Is a directory"):
+        screen_file(options(out=out, resume=True), load({"packs": [pack]}, {}))
+
+
+def test_a_full_disk_where_the_conditions_should_be_noted(
+    pack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full from the beginning is told of as one that fills up later."""
+    monkeypatch.setattr(os, "fsync", partial(_fail, errno.ENOSPC))
+    with pytest.raises(Misuse, match="unfinished cannot be written: No space left"):
+        screen_file(options(out=tmp_path / "answers"), load({"packs": [pack]}, {}))
+
+
+def test_conditions_that_cannot_be_removed(pack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All lines are answered then; only that the run is finished could not be noted."""
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: _fail(errno.EACCES))
+    assert screen_file(options(out=tmp_path / "answers"), load({"packs": [pack]}, {})) == 1
+
+
+def _fail(number: int, *_: object) -> None:
+    raise OSError(number, os.strerror(number))
+
+
+def test_a_summary_that_cannot_be_written(pack: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All lines are answered and counted by then: it is said so, and the exit code tells of the failure."""
+    out = tmp_path / "answers"
+    assert screen_file(options(out=out, summary=Path("/dev/full")), load({"packs": [pack]}, {})) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("0 lines, 0 unreadable")
+    assert said.endswith("placet: /dev/full cannot be written: No space left on device. All lines are answered.\n")
+    assert not beside(out).exists()
 
 
 def test_no_workers(pack: str) -> None:

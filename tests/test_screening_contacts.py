@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from placet.model import Item
-from placet.screening import Lexicon, LexiconError, Limits, screen
+from placet.screening import Lexicon, LexiconError, Limits, screen, screen_batch
 from placet.screening.contacts import normalise
 
 LEXICON = Lexicon.build()
@@ -175,6 +175,8 @@ def test_contacts_in_disguise_are_guesses(text: str, kind: str, form: str) -> No
             "at example.com",
         ),
         *("t.me", "t.me/share/url", "discord.com", "https://line.me/", "at.me/abcdef"),
+        # punctuation where a name would stand
+        *("join our discord...", "discord..", "discord ..", "discord: ___", "add me on discord._."),
     ],
 )
 def test_what_is_no_contact(text: str) -> None:
@@ -306,13 +308,76 @@ def test_every_span_slices_to_its_quote(text: str) -> None:
             assert finding.quote == finding.quote.strip()
 
 
-@settings(max_examples=300, deadline=None)
-@given(texts)
+NAMES = [
+    *(
+        "微信",
+        "wechat",
+        "weixin",
+        "薇心",
+        "卫信",
+        "vx",
+        "w信",
+        "wei xin",
+        "wei信",
+        "加v",
+        "加我薇",
+        "qq",
+        "q群",
+        "扣扣",
+    ),
+    *("企鹅", "球球", "加我q", "telegram", "电报", "tg", "飞机", "✈", "whatsapp", "whats app", "line", "赖", "skype"),
+    *("snapchat", "snap", "discord"),
+]
+marks = st.text(st.sampled_from("._ -·:,;!?…。、❤️䷀()[]@#+/'\"\n"), max_size=5)
+account = st.sampled_from(["", "", "号", " id", "群", "（同手机号）", "公众号", "is", "是"])
+somebody = st.one_of(
+    st.sampled_from(
+        ["abc_123", "abc12345", "abcdef", "123456", "13800138000", "一二三四五六", "+1 202-555-0123", "n#1234"]
+    ),
+    st.text(st.sampled_from("ab1_.-"), max_size=6),
+)
+
+
+@st.composite
+def names(draw: st.DrawFn) -> str:
+    """The name of a service, now and then with marks among its characters."""
+    name = draw(st.sampled_from(NAMES))
+    cuts = draw(st.sets(st.integers(1, len(name)), max_size=2)) if draw(st.booleans()) else set()
+    for cut in sorted(cuts, reverse=True):
+        name = name[:cut] + draw(marks)[:3] + name[cut:]
+    return name
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.one_of(texts, st.tuples(marks, names(), account, marks, somebody, marks).map("".join)))
+@example("wei信：abc_12345")
+@example("v-信：abc_123")
+@example("卫-信：abc_123")
+@example("q-群：123456")
+@example("加我❤❤❤v：abc_123")
+@example("加䷀v：abc_123")  # a hexagram stands among the ideographs, and is a symbol
+@example("_t.me/some_channel")
 def test_the_hints_miss_nothing(text: str) -> None:
     """What a close look finds is found at all: the cheap expressions that decide about looking are wide enough."""
     found, _ = LEXICON.contacts.find(text)
     seen = [f for f in screen(Item(body=text), LEXICON) if f.detector == "contacts"]
     assert [(f.start, f.end, f.label) for f in seen] == [(c.start, c.end, c.kind) for c in found]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(["discord", *NAMES]), account, st.text(st.sampled_from("._-, :@#"), max_size=8), marks)
+@example("discord", "", "...", "")
+@example("discord", "", " ..", "\n")
+def test_a_name_of_a_service_with_punctuation_is_no_contact(name: str, word: str, link: str, end: str) -> None:
+    """Whatever punctuation follows the name of a service, nobody is named, and nothing raises."""
+    assert contacts(f"join our {name}{word}{link}{end}") == []
+
+
+@pytest.mark.parametrize("text", ["微信：abc_123", "加我❤❤❤v：abc_123", "在微信上看到的", "写信给 some.one"])
+def test_neighbours_in_a_batch_change_nothing(text: str) -> None:
+    """Among texts with more hints than one scan tells apart, a text is found to hold what it holds alone."""
+    alone, flood = Item(body=text), Item(body="微信 " * 2_500)
+    assert screen_batch([alone, flood, alone], LEXICON)[::2] == [screen(alone, LEXICON)] * 2
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Terms in disguise: what each view sees through, what it leaves alone, and where it says the disguise stands."""
 
 import random
+import tracemalloc
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -48,6 +50,7 @@ def seen(text: str, index: DisguiseIndex = EVERYTHING) -> set[tuple[str, str, st
         ("请佳威信了解", "sound", "加微信", "佳威信"),
         ("需要袋开发嘌的找我", "sound", "代开发票", "袋开发嘌"),
         ("jia wei xin 领红包", "pinyin", "加微信", "jia wei xin"),
+        ("加 wei xin 领红包", "pinyin", "加微信", "加 wei xin"),
         ("jiaweixin领红包", "pinyin", "加微信", "jiaweixin"),
         ("可以代开fapiao吗", "pinyin", "代开发票", "代开fapiao"),
         ("仡开发漂请私信", "visual", "代开发票", "仡开发漂"),
@@ -242,3 +245,52 @@ def test_words_in_latin_letters_are_read_as_syllables(text: str, syllables: list
     """As few syllables as spell the word; none where it cannot be spelt so."""
     names = {sign: name for name, sign in likeness().syllable_signs.items()}
     assert [names[sign] for sign in spell(text).signs.tolist() if sign in names] == syllables
+
+
+def test_a_term_that_nobody_sees_is_passed_over() -> None:
+    """A term of ornaments alone, wherever it stands in the list, is no reason to fail."""
+    terms = ("加微信", "代开发票", "***")
+    lexicon = Lexicon.build([TermList("a/b", terms, views=("sound",))])
+    changed = lexicon.revised({"a/b": ListChange(added=("办证", "~~~"))})
+    assert {each.label for each in screen(Item(body="请佳威信，办整"), changed)} >= {"加微信"}
+
+
+@pytest.mark.parametrize(
+    ("terms", "removed", "text"),
+    [
+        (("微信群", "微信羣"), "微信羣", "微亻言群"),
+        (("加微信", "佳威信"), "佳威信", "请佳威信谢谢"),
+        (("微信", "加群"), "加群", "请wxjq谢谢"),
+        (("微信", "加群"), "微信", "请wxjq谢谢"),
+    ],
+)
+def test_what_is_removed_is_as_if_it_had_never_stood_there(terms: tuple[str, ...], removed: str, text: str) -> None:
+    """Neither does it take with it what is written alike, nor does it excuse what is like another term."""
+    source = TermList("a/b", terms, views=EVERY)
+    rest = TermList("a/b", tuple(term for term in terms if term != removed), views=EVERY)
+    changed = Lexicon.build([source]).revised({"a/b": ListChange(removed=frozenset({removed}))})
+    assert screen(Item(body=text), changed) == screen(Item(body=text), Lexicon.build([rest]))
+
+
+def test_no_character_stands_in_very_many_guesses() -> None:
+    """Of the terms that a place may mean the likeliest count, however many a list has."""
+    terms = tuple(f"{first}{second}" for first in "是时十事市试式师石食" for second in "以一义议易意艺医衣移")
+    hits = list(DisguiseIndex([TermList("a/b", terms, views=("sound",))]).find(["湿遗" * 500]))
+    at: Counter[int] = Counter(place for hit in hits for place in range(hit.start, hit.end))
+    assert max(at.values()) == 16
+    assert len(hits) < 16 * 1_000
+
+
+def test_long_words_are_not_remembered() -> None:
+    """A text of letters without a gap, and another, leave nothing behind in the process."""
+    lexicon = Lexicon.build([TermList("a/b", TERMS, views=EVERY)])
+    screen(Item(body="warm up jia wei xin dkfp"), lexicon)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(20):
+            screen(Item(body=f"{number}" + "abcdefghij" * 5_000), lexicon)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 200_000

@@ -1,13 +1,15 @@
 """Links: hosts in one form, where prose ends, and what may mislead."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from placet.model import Item
-from placet.screening import HostList, Lexicon, LexiconError, Limits, screen
+from placet.screening import HostList, Lexicon, LexiconError, Limits, links, screen
 from placet.screening.hosts import is_confusable, normal_host, registrable
-from placet.screening.links import target_host
+from placet.screening.links import Links, target_host
 
 EMPTY = Lexicon.build()
 
@@ -177,6 +179,7 @@ def test_hosts_that_are_easily_taken_for_others(host: str, expected: bool) -> No
         ("hxxp://evil.example/x.", ("evil.example", "hxxp://evil.example/x")),
         ("HXXPS://evil[.]example/x", ("evil.example", "HXXPS://evil[.]example/x")),
         ("h**ps://evil.example", ("evil.example", "h**ps://evil.example")),
+        ("hxxx://evil.example", ("evil.example", "hxxx://evil.example")),
         ("ｅｘａｍｐｌｅ［．］ｃｏｍ", ("example.com", "ｅｘａｍｐｌｅ［．］ｃｏｍ")),
     ],
 )
@@ -241,12 +244,41 @@ def test_a_host_list_with_something_else_is_refused() -> None:
             Lexicon.build((), (), [HostList("spam/hosts", (wrong,))])
 
 
-def test_links_are_bounded() -> None:
-    """Beyond the limit no further link is read, and a finding says so."""
+@pytest.mark.parametrize(
+    ("unit", "form", "kind"),
+    [
+        ("http://h.example/ ", "text", "links"),
+        ("h.com ", "text", "links"),
+        ("h.com http://h.example/ ", "text", "links"),
+        ("example[.]com ", "text", "links/disguised"),
+        ('<a href="//h.com">x</a> ', "html", "links"),
+        ("[x](//h.com) h.com ", "markdown", "links"),
+    ],
+)
+def test_links_are_bounded(unit: str, form: str, kind: str) -> None:
+    """Beyond the limit no further link of a sort is read, and a finding says so."""
     lexicon = Lexicon.build(limits=Limits(max_links=3))
-    findings = screen(Item(body=" ".join(f"http://h{i}.example/" for i in range(9))), lexicon)
+    findings = screen(Item(body=unit * 9, format=form), lexicon)  # type: ignore[arg-type]
     assert [f.label for f in findings if f.detector == "limits"] == ["too-many-links"]
-    assert sum(f.list == "links" for f in findings) == 3
+    found = [f.start for f in findings if f.list == kind]
+    assert len(found) == 3
+    assert max(found) < 3 * len(unit)
+    within = screen(Item(body=unit * 1, format=form), lexicon)  # type: ignore[arg-type]
+    assert not [f for f in within if f.detector == "limits"]
+
+
+def test_links_beyond_the_limit_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many links a text holds, only so many are read as the limit allows, and one more."""
+    read = Counter[str]()
+
+    def counted(raw: str) -> str | None:
+        read[raw] += 1
+        return normal_host(raw)
+
+    monkeypatch.setattr(links, "normal_host", counted)
+    text = "h.com " * 500 + "http://h.cn " * 500 + "h[.]com " * 500
+    assert Links((), 10).find(text)[1]
+    assert read.total() < 60
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from placet.model import Item
-from placet.screening import Lexicon, PatternSpec, TermList, screen
+from placet.screening import Lexicon, Limits, PatternSpec, TermList, screen
 from placet.screening.markup import visible
 from placet.screening.page import Reading
 
@@ -169,6 +169,7 @@ def test_addresses_that_can_be_pressed() -> None:
         ("[shown](http://a.example 'title') x", "shown x"),
         ("[a](<b c>) [d](e(f)g) [h]() [i](j", "a d h [i](j"),
         ("[one][two] [two][] [two] [no]\n\n[two]: /x", "one two two [no]"),
+        ("[a  b] [c][a\tb]\n\n[a b]: /x", "a  b c"),
         ("![alt](x.png)y", "\ufffcy"),
         ("[![alt](x.png) word](/y)", "\ufffc word"),
         ("<https://a.example/x> <b@c.example>", "https://a.example/x b@c.example"),
@@ -181,6 +182,15 @@ def test_addresses_that_can_be_pressed() -> None:
 def test_what_is_shown_of_markdown(text: str, expected: str) -> None:
     """Marks are left out where they mean something, and stay where they do not."""
     assert shown(text, "markdown") == expected
+
+
+@pytest.mark.parametrize(("length", "defined"), [(999, True), (1_000, False)])
+def test_a_label_is_no_longer_than_commonmark_allows(length: int, defined: bool) -> None:
+    """A longer one defines nothing, so that a thousand brackets are not each compared with it."""
+    label = "x" * length
+    reading = read(f"[{label}]\n\n[{label}]: /a", "markdown")
+    assert [target.address for target in reading.targets] == (["/a"] if defined else [])
+    assert (reading.text[: reading.shown] == label) is defined
 
 
 def test_what_stands_beside_markdown() -> None:
@@ -228,6 +238,20 @@ def test_a_limit_covers_the_source() -> None:
     text = "<b>1</b>2345 " * 60
     found = [f for f in screen(Item(body=text, format="html"), LEXICON) if f.detector == "limits"]
     assert [(f.label, f.start, f.end) for f in found] == [("too-many-findings", 0, len(text))]
+
+
+def test_a_term_may_be_called_like_a_limit() -> None:
+    """A finding is about a limit because of its detector, whatever a list calls its terms."""
+    lexicon = Lexicon.build([TermList("l", ("bold",), label="text-too-long")])
+    (found,) = screen(Item(body="<b>bold</b> text", format="html"), lexicon)
+    assert (found.detector, found.start, found.end, found.quote) == ("terms", 3, 7, "bold")
+
+
+def test_a_long_text_is_quoted_as_it_was_submitted() -> None:
+    """What is said of a text that was cut speaks of all of it, also where it holds markup."""
+    text = "<b>1</b>" * 20
+    findings = screen(Item(body=text, format="html"), Lexicon.build(limits=Limits(max_chars=20)))
+    assert [(f.label, f.quote) for f in findings if f.detector == "limits"] == [("text-too-long", text)]
 
 
 def test_a_title_holds_no_markup() -> None:

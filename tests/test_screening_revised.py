@@ -155,3 +155,24 @@ def test_a_change_that_cannot_work_is_refused(changes: dict[str, ListChange], re
     """The list is named, and what is wrong with the term."""
     with pytest.raises(LexiconError, match=reason):
         Lexicon.build([TermList("a/b", ("微信",))]).revised(changes)
+
+
+def test_a_revision_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many terms came: each change would push out what every start needs, and none is asked for again."""
+    asked: list[str] = []
+
+    class NoKeep:
+        def get(self, name: str) -> None:
+            asked.append(name)
+
+        def put(self, name: str, content: bytes) -> None:
+            asked.append(name)
+
+    monkeypatch.setattr("placet.screening.kept._keeps", [NoKeep()])
+    terms = tuple(f"第{number}号" for number in range(2_000))
+    base = Lexicon.build([TermList("a/b", terms)])
+    assert any(name.startswith("terms") for name in asked)
+    asked.clear()
+    revised = base.revised({"a/b": ListChange(tuple(f"{term}楼" for term in terms))})
+    assert not any(name.startswith("terms") for name in asked)
+    assert [f.quote for f in screen(Item(body="在第77号楼"), revised)] == ["第77号", "第77号楼"]

@@ -29,7 +29,7 @@ LAYERS: Final[tuple[tuple[str, ...], ...]] = (
     ("policy",),
     ("settings", "logs", "metrics", "automata"),
     ("store",),
-    ("kinds", "clocks", "detection", "events", "fresh"),
+    ("kinds", "clocks", "detection", "events", "fresh", "near_index"),
     ("lexicons", "list_export", "near_copies"),
     ("shelf",),
     ("service",),

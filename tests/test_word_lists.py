@@ -1,10 +1,14 @@
 """Word lists changed while the platform runs: what one person may do, what counts when, and that all of it replays."""
 
 import asyncio
+import threading
+import tomllib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -29,11 +33,14 @@ from simulator import (
 )
 from stores import Backend, PostgresBackend
 
+from placet.errors import StoreUnavailable
 from placet.ledger.encode import canonical
 from placet.lexicons import list_id, lists_of
-from placet.lists import Lists
+from placet.list_export import as_toml
+from placet.lists import Lists, View
 from placet.model import Basis, Draft, Entry, Finding, Item, Refusal
 from placet.policy import SURE, Policy, load_pack
+from placet.policy.values import EPOCH
 from placet.procedure.access import KEY_SCOPES, permissions_of
 from placet.procedure.fold import Context
 from placet.procedure.publication import Publication
@@ -44,6 +51,8 @@ from placet.procedure.word_list import (
     Change,
     Changes,
     Standing,
+    Touched,
+    Why,
     WordList,
     amended,
     decide,
@@ -52,6 +61,7 @@ from placet.procedure.word_list import (
 )
 from placet.screening import ListChange
 from placet.service import Done, Principal, Submission
+from placet.web.render import tables
 
 pytest_plugins = ("platforms",)
 
@@ -142,11 +152,36 @@ def test_a_change_needs_a_reason_and_a_size(command: Change, code: str, facts: d
     assert decide(None, command, CONTEXT) == Refusal(code, facts)
 
 
-def test_a_list_does_not_grow_without_end() -> None:
-    """What differs from the pack by too much belongs into the pack."""
-    command = msgspec.structs.replace(change("new"), changed=MOST_CHANGED)
-    assert isinstance(refusal := decide(None, command, CONTEXT), Refusal)
-    assert refusal.code == "too_large"
+LISTED: Final = Standing(listed=True)
+GONE: Final = Standing(listed=True, removed=True)
+CAME: Final = Standing(added=True)
+ENDED: Final = Standing(added=True, ended=True)
+
+
+@pytest.mark.parametrize(
+    ("command", "grows"),
+    [
+        (change("new"), 1),
+        (change(remove=("own",), standing={"own": LISTED}), 1),
+        (change("late", standing={"late": ENDED}), 1),
+        (change("one", "two", remove=("came",), standing={"came": CAME}), 1),
+        (change("one", remove=("came",), standing={"came": CAME}), 0),
+        (change("came", standing={"came": CAME}), 0),
+        (change("own", standing={"own": GONE}), -1),
+        (change(remove=("came",), standing={"came": CAME}), -1),
+        (change(remove=("late",), standing={"late": ENDED}), 0),
+    ],
+)
+def test_a_list_does_not_grow_without_end(command: Change, grows: int) -> None:
+    """A list that differs by as much as it may takes what does not make it more: undoing, and giving another end."""
+    assert command.grows == grows
+    for changed in (MOST_CHANGED, MOST_CHANGED + 500):
+        decision = decide(None, msgspec.structs.replace(command, changed=changed), CONTEXT)
+        if grows > 0:
+            assert decision == Refusal("list_full", {"limit": MOST_CHANGED, "has": changed})
+        else:
+            assert kinds_of(decision)
+    assert kinds_of(decide(None, msgspec.structs.replace(command, changed=MOST_CHANGED - 1), CONTEXT))
 
 
 def test_only_those_who_may_change_lists() -> None:
@@ -188,6 +223,20 @@ def test_what_the_pack_has_may_be_put_back_whatever_it_looks_like() -> None:
     assert kinds_of(drafts) == ["list.added"]
 
 
+@pytest.mark.parametrize("back", [Addition("own", note="again"), Addition("own", until=START + DAY)])
+def test_a_term_of_the_pack_comes_back_as_it_stands_there(back: Addition) -> None:
+    """A note or an end is the pack's to give: with one of them the term is refused, so that neither is lost."""
+    refusal = decide(None, change(back, standing={"own": GONE}), CONTEXT)
+    assert refusal == Refusal("bad_terms", {"terms": [{"term": "own", "why": "put_back"}]})
+    assert kinds_of(decide(None, change("own", standing={"own": GONE}), CONTEXT)) == ["list.added"]
+
+
+def test_every_objection_has_a_message() -> None:
+    """The desk says in every language why a term cannot be taken."""
+    for language in tables().values():
+        assert {f"bad_term.{why}" for why in get_args(Why)} <= set(language)
+
+
 class Written:
     """A list and its entries, changed as the service would, beside a plain model of what must count."""
 
@@ -198,10 +247,12 @@ class Written:
 
     def do(self, pack: set[str], add: list[str], remove: list[str]) -> Refusal | None:
         """Change it while the pack has these terms."""
-        standing = {each: self.changes.standing(each, listed=each in pack) for each in (*add, *remove)}
-        drafts = decide(self.state, change(*add, remove=tuple(remove), standing=standing), CONTEXT)
+        standing = {each: self.changes.standing(each, START, listed=each in pack) for each in (*add, *remove)}
+        command = change(*add, remove=tuple(remove), standing=standing)
+        drafts = decide(self.state, command, CONTEXT)
         if isinstance(drafts, Refusal):
             return drafts
+        expected = self.differing(pack) + command.grows
         for draft in drafts:
             version = len(self.entries) + 1
             body = msgspec.json.decode(canonical(draft.body))
@@ -210,12 +261,17 @@ class Written:
             self.entries.append(entry)
             self.state = evolve(self.state, entry)
             self.changes = amended(self.changes, [entry])
+        assert self.differing(pack) == expected
         return None
 
     def counting(self, pack: set[str]) -> set[str]:
         """The terms that count beside this pack."""
-        found = self.changes.at(START)
+        found = self.changes.at(START, pack)
         return (pack - found.removed) | set(found.added)
+
+    def differing(self, pack: set[str]) -> int:
+        """By how many terms the list differs from this pack."""
+        return len(self.counting(pack) ^ pack)
 
 
 some = st.sets(st.sampled_from("abcdef"), max_size=3)
@@ -251,7 +307,7 @@ def test_undoing_an_addition_leaves_nothing_behind() -> None:
     written = Written()
     written.do(set(), ["x"], [])
     written.do(set(), [], ["x"])
-    assert written.changes.at(START) == ListChange()
+    assert written.changes.at(START, {"x"}) == ListChange()
     assert written.counting({"x"}) == {"x"}
 
 
@@ -542,6 +598,156 @@ async def test_an_exported_list_makes_terms_sure(backend: Backend, tmp_path: Pat
         await audit_all(here)
 
 
+@pytest.mark.parametrize(
+    ("zone", "until", "day"),
+    [
+        ("UTC", "2027-03-28T00:00", "2027-03-28"),
+        ("UTC", "2027-03-28T00:00:00.000001", "2027-03-29"),
+        ("UTC", "2027-03-27T23:59", "2027-03-28"),
+        ("Europe/Brussels", "2027-03-28T00:00", "2027-03-28"),  # of 23 hours
+        ("Europe/Brussels", "2027-03-28T12:00", "2027-03-29"),
+        ("Europe/Brussels", "2026-10-25T00:00", "2026-10-25"),  # of 25 hours
+        ("Europe/Brussels", "2026-10-25T00:30", "2026-10-26"),
+        ("Asia/Beirut", "2027-03-28T01:00", "2027-03-28"),  # which begins at 01:00
+        ("America/Havana", "2026-11-01T00:00", "2026-11-01"),
+        ("America/Havana", "2026-11-01T00:00+again", "2026-11-02"),  # when it is 00:00 for the second time
+    ],
+)
+def test_a_term_that_ends_is_exported_with_its_day(zone: str, until: str, day: str) -> None:
+    """What ends as a day begins ends with that day in the pack too, what ends within a day on the next one."""
+    moment, again, _ = until.partition("+again")
+    local = datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(zone), fold=int(bool(again)))
+    touched = Touched("stf_1", START, "A wave.", until=round((local - EPOCH).total_seconds() * 1_000_000))
+    exported = as_toml(lists_of(shipped())[LIST][1], {ADDED: touched}, (), zone)
+    (ends,) = [each["until"] for each in tomllib.loads(exported)["term"] if each["text"] == ADDED]
+    assert ends == date.fromisoformat(day)
+
+
+async def test_what_the_pack_says_as_well_is_no_change(backend: Backend, tmp_path: Path, clock: Clock) -> None:
+    """Once a pack has what came and not what went, no record names the list, and there is room for further changes."""
+    async with platform_on(backend, tmp_path, clock) as here:
+        did(await add(here, ADDED))
+        did(await remove(here, OWN))
+        exported = await Lists(here.service).export(LIST)
+    assert exported
+    async with platform_on(backend, tmp_path, clock, community(gambling=exported)) as here:
+        account = await here.open_account()
+        assert "lists" not in await recorded(here, await here.submit(account, text(ADDED)))
+        did(await add(here, "quill tern"))
+        state = await here.submit(account, text(ADDED, "quill tern"))
+        assert (await recorded(here, state))["lists"] == {"at": START, "versions": {LIST: 3}}
+        await audit_all(here)
+
+
+def _as_before(changes: Changes, at: int, _: object) -> ListChange:
+    """What screening was told before that which the pack says as well was left out."""
+    added = tuple(term for term, touched in changes.added.items() if touched.counts(at))
+    return ListChange(added, frozenset(changes.removed), frozenset(added))
+
+
+async def test_a_record_that_names_idle_changes_replays(
+    backend: Backend, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was judged while such changes were named comes out the same without them."""
+    async with platform_on(backend, tmp_path, clock) as here:
+        did(await add(here, ADDED, "quill tern"))
+        did(await remove(here, OWN))
+        exported = await Lists(here.service).export(LIST)
+        did(await remove(here, "quill tern"))
+        did(await add(here, "otter mere"))
+    assert exported
+    policy = community(gambling=exported)
+    with monkeypatch.context() as before:
+        before.setattr(Changes, "at", _as_before)
+        async with platform_on(backend, tmp_path, clock, policy) as here:
+            account = await here.open_account()
+            states = [await here.submit(account, text(*terms)) for terms in ((ADDED,), (OWN,), ("otter mere", ADDED))]
+            assert [each.status for each in states] == ["held", "approved", "held"]
+            assert (await recorded(here, states[0]))["lists"]["versions"] == {LIST: 4}
+    async with platform_on(backend, tmp_path, clock, policy) as here:
+        await audit_all(here)
+
+
+async def test_a_full_list_has_a_way_out(
+    backend: Backend, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Terms whose time is over do not fill a list; undoing makes room, and so does a pack that has taken terms in."""
+    monkeypatch.setattr("placet.procedure.word_list.MOST_CHANGED", 2)
+    async with platform_on(backend, tmp_path, clock) as here:
+        did(await add(here, "for an hour", until=START + HOUR))
+        clock.at += HOUR
+        did(await add(here, ADDED))
+        did(await remove(here, OWN))
+        for refusal in (refused(await add(here, "more")), refused(await remove(here, "casino welcome bonus"))):
+            assert refusal == Refusal("list_full", {"limit": 2, "has": 2})
+        did(await add(here, OWN))
+        did(await add(here, "more"))
+        exported = await Lists(here.service).export(LIST)
+    assert exported
+    over = "".join(f'\n[[term]]\ntext = "pier {number}"\nuntil = 2020-01-01\n' for number in range(3))
+    async with platform_on(backend, tmp_path, clock, community(gambling=exported + over)) as here:
+        did(await add(here, "one more", "and another"))
+        assert refused(await add(here, "a third")).code == "list_full"
+        await audit_all(here)
+
+
+async def test_a_change_that_is_on_record_is_answered_so(here: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should the store fail right after the change, nobody is told that nothing was recorded; the next look sees it."""
+    page, asked = here.store.page, 0
+
+    async def fails_after_the_change(query: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if here.service.lexicons.changes(LIST) == Changes() and await here.store.dossier(list_id(LIST)):
+            raise StoreUnavailable("The connection is lost.")
+        return await page(query)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(here.store, "page", fails_after_the_change)
+        assert did(await add(here, ADDED)).state.version == 1
+        assert asked > 1
+    assert here.service.lexicons.changes(LIST) == Changes()
+    await here.service.lexicons.refresh()
+    assert set(here.service.lexicons.changes(LIST).added) == {ADDED}
+
+
+async def test_submissions_do_not_wait_for_who_looks_at_a_list(
+    backend: Backend, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes through a whole list runs in a thread, and the ends of terms are gone through once."""
+    threads: set[threading.Thread] = set()
+    struck = Policy.struck
+    asked: list[int] = []
+
+    def noted(here: Any) -> Any:
+        threads.add(threading.current_thread())
+        return changed(here)
+
+    def counted(policy: Policy, at: int) -> dict[str, frozenset[str]]:
+        threads.add(threading.current_thread())
+        asked.append(at)
+        return struck(policy, at)
+
+    changed = View.changed
+    async with platform_on(backend, tmp_path, clock, lapsing()) as here:
+        did(await add(here, ADDED))
+        clock.at += 5 * DAY
+        monkeypatch.setattr(View, "changed", noted)
+        monkeypatch.setattr(Policy, "struck", counted)
+        lists = Lists(here.service)
+        (one,) = [each for each in await lists.all() if each.name == LIST]
+        assert one == await lists.summary(LIST)
+        assert (one.added, one.ended, one.version) == (1, 2, 1)
+        assert len((await lists.terms(LIST, "changed")).rows) == 3
+        assert await lists.export(LIST)
+        assert asked == [clock.at]
+        clock.at -= 5 * DAY
+        assert len((await lists.terms(LIST, "changed")).rows) == 1
+        assert asked == [clock.at + 5 * DAY, clock.at]
+    assert threads
+    assert threading.main_thread() not in threads
+
+
 # --- everything at random ----------------------------------------------------------------------------------------
 
 WORDS: Final = ("quill tern", "otter mere", "harbour lottery", "pier lottery", OWN)
@@ -679,6 +885,9 @@ def test_what_the_api_refuses(platform: Served) -> None:
     ]
     good = {"reason": "x", "add": [{"term": "fine"}]}
     problem_in(editor.post("/v1/lists/community/none/changes", json=good), 404, "not_found")
+    assert before.keys() == {
+        *("id", "name", "title", "label", "note", "in_force", "terms", "added", "removed", "ended", "version")
+    }
     problem_in(editor.post(f"{ROUTE}/changes", json=good | {"reason": ""}), 422, "invalid")
     problem_in(editor.post(f"{ROUTE}/changes", json=good | {"add": [{"term": "t"}] * 1_001}), 422, "invalid")
     problem_in(platform.staff("reviewer").post(f"{ROUTE}/changes", json=good), 403, "forbidden")

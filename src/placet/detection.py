@@ -1,8 +1,8 @@
 """Everything that is found out about an item before it is judged: what can be read off it, and what else is asked.
 
-A busy server is given many texts within one turn of its event loop. One scan of sixteen short texts costs less than
-half of what sixteen scans cost, and the findings are the same (screening/screen.py), so that they are screened
-together at the turn's end. Further sources are asked together, and may wait: an index, another program.
+A busy server is given many texts within a few turns of its event loop. One scan of sixteen short texts costs a
+quarter of what sixteen scans cost, and the findings are the same (screening/screen.py), so that they are screened
+together. Further sources are asked together, and may wait: an index, another program.
 """
 
 import asyncio
@@ -20,6 +20,8 @@ class Subject(NamedTuple):
     account: str
     dossier: str
     at: Micros
+    attempt: int = 0
+    """The number of the command that would record the text; 0 where it is only looked at."""
 
 
 class InForce(NamedTuple):
@@ -37,6 +39,9 @@ class Found(NamedTuple):
     lists: Mapping[str, Json] = {}
 
 
+_TURNS: Final = 2
+"""Turns of the event loop for which a scan waits: on a busy server half as many texts again arrive meanwhile, and on
+an idle one it is no time at all."""
 READ_OFF: Final = frozenset({"terms", "patterns", "links", "contacts", "markup", "limits"})
 """The detectors whose findings follow from an item and the lists alone: whoever screens it again finds the same. What
 other detectors found stands in the record, and cannot be found again."""
@@ -46,11 +51,14 @@ class Source(Protocol):
     """A further source of findings."""
 
     async def find(self, item: Item, subject: Subject) -> list[Finding]:
-        """What this source finds. It never raises: what failed is a finding as well, for a rule to hold the item."""
+        """What this source finds. What failed is a finding as well, for a rule to hold the item.
+
+        Raises StoreUnavailable alone, from a source that asks the store: then nothing can be recorded either.
+        """
 
 
 class Detection:
-    """Screens what arrives within one turn of the event loop in one scan, and asks every further source."""
+    """Screens what arrives within a few turns of the event loop in one scan, and asks every further source."""
 
     def __init__(self, in_force: Callable[[], InForce], sources: Sequence[Source] = ()) -> None:
         """`in_force` is asked for at each scan: lists may change between two of them."""
@@ -76,18 +84,27 @@ class Detection:
     async def _with_sources(self, found: Found, item: Item, subject: Subject) -> Found:
         if not self.sources:
             return found
-        further = await asyncio.gather(*(source.find(item, subject) for source in self.sources))
+        if len(self.sources) == 1:  # as is usual: no task need be made
+            further = [await self.sources[0].find(item, subject)]
+        else:
+            further = await asyncio.gather(*(source.find(item, subject) for source in self.sources))
         return Found([*found.findings, *chain.from_iterable(further)], found.lists)
 
     def _read(self, item: Item) -> asyncio.Future[Found]:
-        """What can be read off an item, in this turn or the next: `placet.screening.screen(item, lexicon)`."""
+        """What can be read off an item, some turns later: `placet.screening.screen(item, lexicon)`."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
         future: asyncio.Future[Found] = self._loop.create_future()
         if not self._waiting:
-            self._loop.call_soon(self._scan)
+            self._loop.call_soon(self._scan_after, _TURNS)
         self._waiting.append((item, future))
         return future
+
+    def _scan_after(self, turns: int) -> None:
+        if turns and self._loop:
+            self._loop.call_soon(self._scan_after, turns - 1)
+        else:
+            self._scan()
 
     def _scan(self) -> None:
         waiting, self._waiting = self._waiting, []

@@ -99,6 +99,11 @@ CODES: Final[dict[str, Code]] = {
         "Some terms cannot be taken; the list is as it was.",
         "See `facts` for each term and what is wrong with it.",
     ),
+    "list_full": Code(
+        409,
+        "The list differs from its pack by as many terms as it may.",
+        "Put the list as it is now into its pack, or undo changes; then add or remove further terms.",
+    ),
     "staff_exists": Code(409, "A person of that name is already on the staff.", "Choose another name."),
     "last_admin": Code(409, "The last admin cannot be removed.", "Make somebody else admin first."),
     "busy": Code(503, "Too many changes to the same thing at once.", "Try again in a moment; nothing was changed."),

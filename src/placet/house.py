@@ -79,7 +79,7 @@ async def open_house(
     metrics = Metrics()
     detectors = external_detectors(settings, policy, metrics, log) if serving else None
     sources = [detectors] if detectors else []
-    near = NearCopies(store, settings.near_days) if settings.near_days else None
+    near = NearCopies(store, settings.near_days, settings.near_texts) if settings.near_days else None
     service = Service(store, policy, group_most=settings.group_commit_max, sources=sources, near=near, clock=clock)
     service.on_entries = _teller(metrics, log)
     recorder = Recorder(store, signer, head_file_of(settings), clock, scrub_rows=settings.scrub_rows)
@@ -90,6 +90,8 @@ async def open_house(
     try:
         if detectors:
             await detectors.start()
+        if near and serving:
+            near.start(clock())
         await recorder.start()
         if recorder.halted:
             log.critical("ledger_halted", reason=recorder.halted)

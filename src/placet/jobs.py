@@ -134,9 +134,9 @@ class Jobs:
         return len(settled)
 
     async def near_copies(self) -> int:
-        """Drop signatures that are older than the window, part by part, so that no write of others waits long."""
-        near = self._service.near
-        return 0 if near is None else await near.forget(self._service.clock(), _MOST_NEAR)
+        """Drop sketches that are older than the window, part by part, so that no write of others waits long."""
+        since = self._service.clock() - self._settings.near_days * DAY
+        return await self._service.store.forget_sketches(since, _MOST_NEAR)
 
     async def checkpoint(self) -> None:
         """Sign a head when there is news; when idle, look at old rows now and then."""

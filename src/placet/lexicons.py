@@ -6,7 +6,8 @@ screening record names the lists of which something had changed, so that exactly
 
     "lists": {"at": <instant for which terms were told from lapsed ones>, "versions": {<list>: <entries counted>}}
 
-It is left out where nothing had changed and nothing lapsed: then the lexicon is that of the policy.
+A list stands there only where its changes count for something: what the pack has come to say as well is no change any
+more. All of it is left out where nothing had changed and nothing lapsed: then the lexicon is that of the policy.
 """
 
 import asyncio
@@ -133,8 +134,10 @@ def _built(policy: Policy, changes: Mapping[str, Changes], at: Micros) -> tuple[
         if name not in listed:
             continue
         boundaries += [end for end in own.ends() if end > at]
-        if own.at(at) != ListChange():
-            differing[name] = own.at(at, struck.get(name, frozenset()))
+        gone, (_, words) = struck.get(name, frozenset()), listed[name]
+        change = own.at(at, {*own.added, *own.removed}.intersection(words.texts) - gone)
+        if change != ListChange():
+            differing[name] = msgspec.structs.replace(change, removed=change.removed | gone)
             versions[name] = own.version
     following = min(boundaries, default=None)
     if not differing:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from placet.model import Micros
+from placet.policy.compiled import midnight
 from placet.policy.values import EPOCH, Term, WordList
 from placet.procedure.word_list import Touched
 
@@ -19,28 +20,30 @@ def as_toml(words: WordList, came: Mapping[str, Touched], removed: Collection[st
     days, in its own time zone: a term that ends within a day ends with that day.
     """
     gone = {*removed, *came}
-    zone = ZoneInfo(timezone)
     own = tuple(term for term in words.term if term.text not in gone)
     kept = msgspec.structs.replace(
         words,
         terms=tuple(term for term in words.terms if term not in gone),
-        term=(*own, *(_term(term, touched, zone) for term, touched in came.items())),
+        term=(*own, *(_term(term, touched, timezone) for term, touched in came.items())),
     )
     return "".join(f"{line}\n" for line in _lines(kept))
 
 
-def _term(text: str, touched: Touched, zone: ZoneInfo) -> Term:
-    until = _day(touched.until + _DAY - 1, zone) if touched.until else None
+def _term(text: str, touched: Touched, timezone: str) -> Term:
+    until = _end(touched.until, timezone) if touched.until else None
     return Term(
-        text, note=touched.note or touched.reason, added_by=touched.by, added=_day(touched.at, zone), until=until
+        text, note=touched.note or touched.reason, added_by=touched.by, added=_day(touched.at, timezone), until=until
     )
 
 
-_DAY: Micros = 86_400_000_000
+def _day(at: Micros, timezone: str) -> date:
+    return (EPOCH + timedelta(microseconds=at)).astimezone(ZoneInfo(timezone)).date()
 
 
-def _day(at: Micros, zone: ZoneInfo) -> date:
-    return (EPOCH + timedelta(microseconds=at)).astimezone(zone).date()
+def _end(until: Micros, timezone: str) -> date:
+    """The first day on which a term does not count: days have 23 and 25 hours too, and need not begin at 00:00."""
+    day = _day(until, timezone)
+    return day if until <= midnight(day, timezone) else day + timedelta(days=1)
 
 
 def _lines(words: WordList) -> Iterator[str]:

@@ -7,14 +7,19 @@ not wait for somebody who looks at a list.
 import asyncio
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, Literal, NamedTuple
 
+from placet.errors import StoreUnavailable
 from placet.lexicons import list_id, lists_of
 from placet.list_export import as_toml
-from placet.model import Micros, Refusal, Text
+from placet.model import Micros, Refusal, Text, Value
+from placet.policy import Pack
+from placet.policy.values import WordList
 from placet.procedure.fold import Context
 from placet.procedure.word_list import Addition, Change, Changes, Touched
+from placet.screening import ListChange
 from placet.screening.fold import BARRIER, fold
 from placet.service import Done, Idempotency, Plan, Principal, Reply, Service
 
@@ -26,8 +31,8 @@ Show = Literal["counting", "changed"]
 """The terms that count, or those by which the list differs from what the pack holds."""
 
 
-class Summary(NamedTuple):
-    """A list in figures."""
+class ListSummary(Value, frozen=True):
+    """A word list in figures: how many of its terms count, and by how many it differs from its pack."""
 
     id: str
     """Of the dossier that holds its changes; there may be none yet."""
@@ -43,6 +48,7 @@ class Summary(NamedTuple):
     removed: int
     ended: int
     version: int
+    """How many entries its changes have; 0 where it was never changed."""
 
 
 class TermRow(NamedTuple):
@@ -69,6 +75,8 @@ class View(NamedTuple):
 
     terms: Sequence[str]
     """Those of the pack, sorted."""
+    notes: Mapping[str, str]
+    """What the pack notes of some of them."""
     changes: Changes
     struck: frozenset[str]
     at: Micros
@@ -96,6 +104,11 @@ class View(NamedTuple):
         here = {term for term in self.changes.removed if self.has(term)}
         return sorted(here.union(self.struck, (term for term in self.changes.added if not self.listed(term))))
 
+    def difference(self) -> ListChange:
+        """What of its changes counts, as screening knows them."""
+        touched = (*self.changes.added, *self.changes.removed)
+        return self.changes.at(self.at, {term for term in touched if self.listed(term)})
+
     def counting(self) -> list[str]:
         """The terms that count, sorted."""
         every = [*self.terms, *(term for term in self.changes.added if not self.has(term))]
@@ -103,62 +116,67 @@ class View(NamedTuple):
         return sorted(term for term in every if term not in changed)
 
 
+class _Held(NamedTuple):
+    """What the pack holds of a list."""
+
+    terms: Sequence[str] = ()
+    """Sorted."""
+    notes: Mapping[str, str] = {}
+
+    @classmethod
+    def of(cls, words: WordList) -> "_Held":
+        return cls(sorted(words.texts), {each.text: each.note for each in words.term if each.note})
+
+
+class _Struck(NamedTuple):
+    """The terms of the packs whose time is over, by list, from one instant to another."""
+
+    since: Micros
+    until: Micros | None
+    terms: Mapping[str, frozenset[str]]
+
+    def holds(self, at: Micros) -> bool:
+        return self.since <= at and (self.until is None or at < self.until)
+
+
 class Lists:
     """Everything about word lists, over one service."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._sorted: dict[str, Sequence[str]] = {}
+        self._held: dict[str, _Held] = {}
+        self._struck = _Struck(0, 0, {})
 
     # --- reading -------------------------------------------------------------------------------------------------
 
-    async def all(self) -> list[Summary]:
+    async def all(self) -> list[ListSummary]:
         """Every list of the packs in force, then those that were changed once and are in no pack any more."""
         names = lists_of(self._service.policy)
         former = [name for name in self._service.lexicons.changed() if name not in names]
-        return [await self._summary(name) for name in (*names, *former)]
+        views = [(name, await self._view(name)) for name in (*names, *former)]
+        return await asyncio.to_thread(lambda: [_summary(name, names.get(name), view) for name, view in views])
 
-    async def summary(self, name: str) -> Summary | None:
+    def known(self, name: str) -> bool:
+        """Whether a pack in force has a list of that name, or it was changed once."""
+        return name in lists_of(self._service.policy) or name in self._service.lexicons.changed()
+
+    async def summary(self, name: str) -> ListSummary | None:
         """A list in figures; None where there is none of that name."""
-        known = name in lists_of(self._service.policy) or name in self._service.lexicons.changed()
-        return await self._summary(name) if known else None
-
-    async def _summary(self, name: str) -> Summary:
-        _, words = lists_of(self._service.policy).get(name, (None, None))
-        view = await self._view(name)
-        states = {term: view.state(term) for term in view.changed()}
-        count = Counter(states.values())
-        terms = len(view.terms) - sum(map(view.has, states)) + count["added"]
-        return Summary(
-            id=list_id(name),
-            name=name,
-            title=words.title if words else {"en": name},
-            label=words.label if words else "",
-            note=words.note if words else "",
-            in_force=words is not None,
-            terms=terms if words else 0,
-            added=count["added"],
-            removed=count["removed"],
-            ended=count["ended"],
-            version=view.changes.version,
-        )
+        if not self.known(name):
+            return None
+        found = lists_of(self._service.policy).get(name)
+        return await asyncio.to_thread(_summary, name, found, await self._view(name))
 
     async def terms(
         self, name: str, show: Show = "counting", contains: str = "", after: str = "", limit: int = 50
     ) -> Page:
         """A page of a list's terms behind `after`; `contains` is looked for apart from case, width and script."""
-        view = await self._view(name)
-        notes = self._notes(name)
-        return await asyncio.to_thread(_page, view, notes, show, contains, after, limit)
+        return await asyncio.to_thread(_page, await self._view(name), show, contains, after, limit)
 
     async def export(self, name: str) -> str | None:
         """The list as a file for its pack, with what was changed; None where no pack in force has it."""
-        pack, words = lists_of(self._service.policy).get(name, (None, None))
-        if pack is None or words is None:
-            return None
-        view = await self._view(name)
-        came = {term: touched for term, touched in view.changes.added.items() if view.state(term) == "added"}
-        return await asyncio.to_thread(as_toml, words, came, view.changes.removed, pack.head.timezone)
+        found = lists_of(self._service.policy).get(name)
+        return await asyncio.to_thread(_exported, *found, await self._view(name)) if found else None
 
     # --- changing ------------------------------------------------------------------------------------------------
 
@@ -172,7 +190,10 @@ class Lists:
         once: Idempotency | None = None,
         reply: Reply | None = None,
     ) -> Done | Refusal:
-        """Add and remove terms, all or none. When this returns, the change is durable, and in force here."""
+        """Add and remove terms, all or none. When this returns, the change is durable, and in force here.
+
+        Only if the store fails right after it has written is it in force later, as in other processes.
+        """
         if who.account:  # a list concerns every account
             return Refusal("forbidden", {"permission": "list.edit, with a key that is bound to no account"})
         if name not in lists_of(self._service.policy):
@@ -182,37 +203,74 @@ class Lists:
             await self._service.lexicons.refresh()  # if even that is too old, the commit conflicts
             view = await self._view(name)
             terms = dict.fromkeys((*(each.term for each in add), *remove))
-            standing = {term: view.changes.standing(term, listed=view.listed(term)) for term in terms}
-            changed = len(view.changes.added) + len(view.changes.removed)
+            standing = {term: view.changes.standing(term, view.at, listed=view.listed(term)) for term in terms}
+            differing = await asyncio.to_thread(view.difference)
+            changed = len(differing.added) + len(differing.removed)
             return Plan(Change(list_id(name), name, add, remove, reason, standing, changed))
 
         done = await self._service.carry_out(who, "list", list_id(name), gather, once=once, reply=reply)
-        await self._service.lexicons.refresh()
+        with suppress(StoreUnavailable):  # an error would say that nothing was recorded; the job looks again within 2 s
+            await self._service.lexicons.refresh()
         return done
 
     # --- pieces --------------------------------------------------------------------------------------------------
 
     async def _view(self, name: str) -> View:
-        if name not in self._sorted:
-            _, words = lists_of(self._service.policy).get(name, (None, None))
-            self._sorted[name] = await asyncio.to_thread(sorted, words.texts) if words else ()
         at = self._service.clock()
-        struck = self._service.policy.struck(at).get(name, frozenset())
-        return View(self._sorted[name], self._service.lexicons.changes(name), struck, at)
+        held = await self._held_of(name)
+        struck = await self._struck_at(at)
+        return View(held.terms, held.notes, self._service.lexicons.changes(name), struck.get(name, frozenset()), at)
 
-    def _notes(self, name: str) -> dict[str, str]:
+    async def _held_of(self, name: str) -> _Held:
         _, words = lists_of(self._service.policy).get(name, (None, None))
-        return {each.text: each.note for each in words.term} if words else {}
+        if words is None:
+            return _Held()
+        if name not in self._held:
+            self._held[name] = await asyncio.to_thread(_Held.of, words)
+        return self._held[name]
+
+    async def _struck_at(self, at: Micros) -> Mapping[str, frozenset[str]]:
+        """See Policy.struck: it goes through every term that ever ended, and changes on few days."""
+        known, policy = self._struck, self._service.policy
+        if not known.holds(at):
+            known = _Struck(at, policy.next_struck(at), await asyncio.to_thread(policy.struck, at))
+            self._struck = known
+        return known.terms
 
 
-def _page(view: View, notes: dict[str, str], show: Show, contains: str, after: str, limit: int) -> Page:
+def _summary(name: str, found: tuple[Pack, WordList] | None, view: View) -> ListSummary:
+    _, words = found or (None, None)
+    states = {term: view.state(term) for term in view.changed()}
+    count = Counter(states.values())
+    terms = len(view.terms) - sum(map(view.has, states)) + count["added"]
+    return ListSummary(
+        id=list_id(name),
+        name=name,
+        title=words.title if words else {"en": name},
+        label=words.label if words else "",
+        note=words.note if words else "",
+        in_force=words is not None,
+        terms=terms if words else 0,
+        added=count["added"],
+        removed=count["removed"],
+        ended=count["ended"],
+        version=view.changes.version,
+    )
+
+
+def _exported(pack: Pack, words: WordList, view: View) -> str:
+    came = {term: touched for term, touched in view.changes.added.items() if view.state(term) == "added"}
+    return as_toml(words, came, view.changes.removed, pack.head.timezone)
+
+
+def _page(view: View, show: Show, contains: str, after: str, limit: int) -> Page:
     terms = view.counting() if show == "counting" else view.changed()
     found: list[str] = []
     for term in _holding(terms, bisect_right(terms, after) if after else 0, fold(contains)):
         if len(found) == limit:
-            return Page(tuple(_row(view, notes, each) for each in found), more=True)
+            return Page(tuple(_row(view, each) for each in found), more=True)
         found.append(term)
-    return Page(tuple(_row(view, notes, each) for each in found), more=False)
+    return Page(tuple(_row(view, each) for each in found), more=False)
 
 
 def _holding(terms: Sequence[str], start: int, sought: str) -> Iterator[str]:
@@ -223,10 +281,10 @@ def _holding(terms: Sequence[str], start: int, sought: str) -> Iterator[str]:
         yield from (term for term, reading in zip(lot, folded, strict=True) if sought in reading)
 
 
-def _row(view: View, notes: dict[str, str], term: str) -> TermRow:
+def _row(view: View, term: str) -> TermRow:
     state = view.state(term)
     touched = None
     if state != "listed":
         touched = view.changes.removed.get(term) or view.changes.added.get(term)
     note = touched.note if touched and state != "removed" else ""
-    return TermRow(term, state, note or notes.get(term, ""), touched.until if touched else 0, touched)
+    return TermRow(term, state, note or view.notes.get(term, ""), touched.until if touched else 0, touched)

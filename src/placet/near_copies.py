@@ -1,99 +1,305 @@
-"""Near copies of what is submitted: how many there were lately, by how many accounts, and whether one was refused.
+"""Near copies of what is submitted: how many there were lately, of how many accounts, and whether one was refused.
 
-The signatures of submitted texts lie in the store, written in the transaction of the submission (screening/near.py says
-what they are). What was submitted a moment ago and is not yet durable is remembered here, so that of copies that
-arrive together, each but the first is seen as one.
+Each submission leaves a sketch of its text in the store, in its own transaction. An index of the sketches' keys is kept
+in memory (near_index.py): it is filled from the store when it is first asked, and then follows what this process and
+others add, so that nothing must be told to it. Texts that share a key are read from the store, compared sketch by
+sketch, and taken with what has become of them by now.
+
+What is submitted but not yet durable is pending: of copies that arrive together in one process, each but the first
+sees those before it. All that is asked within one turn of the event loop is sketched and sought together.
 """
 
+import asyncio
 from collections import deque
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain, islice, zip_longest
 from typing import Final, NamedTuple
 
+from placet import kinds
 from placet.detection import Subject
+from placet.errors import StoreUnavailable
 from placet.model import Finding, Item, Micros
-from placet.screening.near import Signature, signature, similarity
-from placet.store.contract import NearFound, NearText, Store
+from placet.near_index import NearIndex
+from placet.screening.near import SIZE, VERSION, identical, keys_of, keys_of_all, similarities, sketches
+from placet.store.contract import DossierRow, SketchRow, Store
 
-ALIKE: Final = 0.55
-"""Estimated similarity from which a text counts as a copy: about one character in twenty changed."""
-MOST_COPIES: Final = 200
-"""Copies counted for each key; "200" means "200 or more"."""
+ALIKE: Final = 50
+"""Estimated similarity, in per cent, from which a text counts as a copy: about one character in ten changed."""
+MOST_COPIES: Final = 50
+"""No higher number is given: "50" means "50 or more". So many stored texts are looked at, the oldest and the newest,
+and so many pending ones."""
 DAY: Final[Micros] = 86_400_000_000
-_REFUSED: Final = frozenset({"refused", "taken_down"})
-_MOST_RECENT: Final = 2_000
-_RECENT: Final[Micros] = 10_000_000
-"""Microseconds for which a submission is remembered here: far longer than a commit takes."""
+_MOST_BY_CHANCE: Final = 16
+"""Of texts that share one key only, which most often are not alike, so many are looked at besides."""
+_PAGE: Final = 20_000
+_NEWS: Final = 500
+_MARK: Final = 16
+"""The index learns what to forget in steps of so many texts."""
 
 
-class _Recent(NamedTuple):
-    at: Micros
+class _Pending(NamedTuple):
     dossier: str
     account: str
-    signature: Signature
+    sketch: bytes
+
+
+class _Asked(NamedTuple):
+    item: Item
+    subject: Subject
+    future: asyncio.Future[list[Finding]]
+
+
+class _Other(NamedTuple):
+    """A text that shares a key, stored or pending; the account of a stored one is yet to be read."""
+
+    dossier: str
+    sketch: bytes
+    account: str = ""
+
+
+class _Copy(NamedTuple):
+    """A text that is alike, by so much; and whether it is the same to the letter."""
+
+    dossier: str
+    score: int
+    identical: bool
+    account: str
 
 
 class NearCopies:
-    """A Source (detection.py) over the signatures in the store."""
+    """A Source (detection.py) over the sketches in the store; bound to one event loop.
 
-    def __init__(self, store: Store, days: int) -> None:
+    `find` raises StoreUnavailable when the store does, as the submission itself would.
+    """
+
+    def __init__(self, store: Store, days: int, most: int) -> None:
+        """Texts of the last `days` days are sought, and no more than the last `most`, which bounds memory."""
         self._store = store
         self._window = days * DAY
-        self._recent: deque[_Recent] = deque(maxlen=_MOST_RECENT)
+        self._most = most
+        self._index = NearIndex()
+        self._known = 0
+        self._marks: deque[tuple[Micros, int]] = deque()
+        """Instant and seq of each _MARK-th text in the index."""
+        self._following = asyncio.Lock()
+        self._filled = False
+        self._pending: dict[int, _Pending] = {}
+        """By the number of the attempt."""
+        self._pending_by_key: dict[int, dict[int, None]] = {}
+        """The attempts that have each key, in order."""
+        self._waiting: list[_Asked] = []
+        self._turn: asyncio.Task[None] | None = None
+
+    def start(self, now: Micros) -> None:
+        """Begin to fill the index, so that the first who asks need not wait for it."""
+        self._turn = asyncio.create_task(self._fill_ahead(now), name="near-copies")
+
+    async def _fill_ahead(self, now: Micros) -> None:
+        with suppress(StoreUnavailable):  # whoever asks will try again, and hear of it
+            await self._follow(now)
 
     async def find(self, item: Item, subject: Subject) -> list[Finding]:
-        """Up to three findings over the whole text, labelled with a number: see docs/screening.md, "Near copies"."""
-        sought = _signature(item)
-        if sought is None:
+        """Up to three findings over the whole text, each labelled with a number: docs/screening.md, "Near copies".
+
+        An attempt to submit the text is pending from now on, until it is `settled`.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[list[Finding]] = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._begin)
+        self._waiting.append(_Asked(item, subject, future))
+        return await future
+
+    def sketch(self, attempt: int) -> bytes:
+        """The sketch of a pending text, to be stored with it; empty where there is nothing to compare."""
+        pending = self._pending.get(attempt)
+        return pending.sketch if pending else b""
+
+    def settled(self, attempts: Iterable[int]) -> None:
+        """Their texts are durable, and so in the store, or will never be: they are pending no longer."""
+        for attempt in attempts:
+            pending = self._pending.pop(attempt, None)
+            for key in set(keys_of(pending.sketch)) if pending else ():
+                holders = self._pending_by_key[key]
+                del holders[attempt]
+                if not holders:
+                    del self._pending_by_key[key]
+
+    # --- one turn ------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        asked, self._waiting = self._waiting, []
+        self._turn = asyncio.create_task(self._answer(asked), name="near-copies")
+
+    async def _answer(self, asked: Sequence[_Asked]) -> None:
+        try:
+            found = await self._find(asked)
+        except BaseException as problem:
+            for each in asked:
+                if not each.future.done():
+                    each.future.set_exception(problem)
+            if not isinstance(problem, Exception):
+                raise
+            return
+        for each, findings in zip(asked, found, strict=True):
+            if not each.future.done():  # a caller that went away has cancelled it
+                each.future.set_result(findings)
+
+    async def _find(self, asked: Sequence[_Asked]) -> list[list[Finding]]:
+        owns = sketches([each.item for each in asked])
+        # Before anything is waited for: what is durable, and so pending no longer, by the time that the store has
+        # answered may be missing from its answer. What is found both here and there counts once.
+        others = [self._announce(each, own) for each, own in zip(asked, owns, strict=True)]
+        await self._follow(asked[0].subject.at)
+        sought = self._sought(owns)
+        wanted = sorted(set(chain.from_iterable(sought)))
+        rows = {row.seq: row for row in await self._store.sketches_at(wanted)} if wanted else {}
+        for each, seqs, found in zip(asked, sought, others, strict=True):
+            since = each.subject.at - self._window
+            there = [rows[seq] for seq in seqs if seq in rows]
+            found += [_Other(row.dossier, row.sketch) for row in there if row.at >= since and _is_ours(row)]
+        copies = _alike([each.subject for each in asked], owns, others)
+        named = sorted({copy.dossier for of_one in copies for copy in of_one if not copy.account})
+        dossiers = {row.id: row for row in await self._store.dossiers(named)} if named else {}
+        return [_findings(each.item, of_one, dossiers) for each, of_one in zip(asked, copies, strict=True)]
+
+    def _announce(self, asked: _Asked, sketch: bytes) -> list[_Other]:
+        """What is pending and shares a key; then the text is pending itself, unless its caller went away."""
+        if not sketch or asked.future.done():
             return []
-        known = [*self._lately(sought, subject.at)]
-        known += await self._store.near(sought.keys, subject.at - self._window, MOST_COPIES)
-        if subject.dossier:
-            self._recent.append(_Recent(subject.at, subject.dossier, subject.account, sought))
-        likeness: dict[str, float] = {}
-        accounts: set[str] = set()
-        refused = 0.0
-        for each in known:
-            alike = similarity(sought.minima, each.minima)
-            if alike < ALIKE or each.dossier == subject.dossier:
-                continue
-            likeness[each.dossier] = max(alike, likeness.get(each.dossier, 0.0))
-            accounts.add(each.account)
-            if each.status in _REFUSED:
-                refused = max(refused, alike)
-        return _findings(item, likeness, accounts, refused)
+        subject, keys = asked.subject, keys_of(sketch)
+        self.settled((subject.attempt,))  # a command that is decided again
+        sharing: set[int] = set()
+        for key in keys:
+            if holders := self._pending_by_key.get(key):
+                sharing.update(islice(holders, MOST_COPIES // 2), islice(reversed(holders), MOST_COPIES // 2))
+        if subject.attempt:
+            self._pending[subject.attempt] = _Pending(subject.dossier, subject.account, sketch)
+            for key in keys:
+                self._pending_by_key.setdefault(key, {})[subject.attempt] = None
+        pending = [self._pending[other] for other in _from_both_ends([*sharing])[:MOST_COPIES]]
+        return [_Other(each.dossier, each.sketch, each.account) for each in pending]
 
-    def _lately(self, sought: Signature, at: Micros) -> Iterator[NearFound]:
-        """What was submitted here a moment ago; perhaps it is durable by now and is found twice."""
-        for each in self._recent:
-            if at - each.at < _RECENT and not set(each.signature.keys).isdisjoint(sought.keys):
-                yield NearFound(each.dossier, each.account, each.at, each.signature.minima, "")
+    def _sought(self, owns: Sequence[bytes]) -> list[list[int]]:
+        """Of each text, by its sketch, those in the index that are most likely alike."""
+        shared = iter(self._index.sharing([keys_of(own) for own in owns if own], MOST_COPIES))
+        return [_likeliest(next(shared)) if own else [] for own in owns]
 
-    def text(self, item: Item, dossier: str, account: str, at: Micros) -> NearText | None:
-        """What is to be stored of an item that is submitted."""
-        found = _signature(item)
-        return None if found is None else NearText(dossier, account, at, found.keys, found.minima)
+    # --- keeping up with the store -------------------------------------------------------------------------------
 
-    async def forget(self, now: Micros, limit: int) -> int:
-        """Drop signatures that are older than the window, so many at most; gives how many."""
-        return await self._store.forget_near(now - self._window, limit)
+    async def _follow(self, now: Micros) -> None:
+        """Take in what is new in the store; at first, everything of the window."""
+        async with self._following:
+            if not self._filled:
+                await self._fill(now - self._window)
+                self._filled = True
+            more = True
+            while more:
+                rows = await self._store.sketches(self._index.last, _NEWS)
+                for row in rows:
+                    self._learn(row)
+                more = len(rows) == _NEWS
+            self._expire(now - self._window)
+
+    async def _fill(self, since: Micros) -> None:
+        """Take in the window, page by page, beginning with the newest."""
+        self._index, self._known = NearIndex(), 0
+        self._marks.clear()
+        before = 1 << 62
+        while self._known < self._most and (rows := await self._store.sketches(before, _PAGE, back=True)):
+            self._index.last = max(self._index.last, rows[0].seq)
+            before = rows[-1].seq
+            ours = [row for row in rows if row.at >= since and _is_ours(row)]
+            if ours:
+                await asyncio.to_thread(self._take, ours)
+                self._known += len(ours)
+                self._marks.extendleft((row.at, row.seq) for row in ours[::_MARK])
+            if rows[-1].at < since:
+                break
+        await asyncio.to_thread(self._index.settle)
+
+    def _take(self, rows: Sequence[SketchRow]) -> None:
+        """In a thread, while whoever asks waits for `_following`."""
+        self._index.add_older([row.seq for row in rows], keys_of_all(b"".join([row.sketch for row in rows])))
+
+    def _learn(self, row: SketchRow) -> None:
+        if not _is_ours(row):
+            self._index.last = row.seq
+            return
+        self._index.add(row.seq, keys_of(row.sketch))
+        self._known += 1
+        if self._known % _MARK == 0:
+            self._marks.append((row.at, row.seq))
+
+    def _expire(self, since: Micros) -> None:
+        marks = self._marks
+        while marks and (marks[0][0] < since or len(marks) * _MARK > self._most):
+            self._index.floor = marks.popleft()[1]
 
 
-_signature: Final = lru_cache(maxsize=1_024)(signature)
-"""An item is asked about when it is judged and again when it is stored."""
+def _is_ours(row: SketchRow) -> bool:
+    """Whether it is a sketch that this version makes: others cannot be compared."""
+    return len(row.sketch) == SIZE and row.sketch[0] == VERSION
 
 
-def _findings(item: Item, likeness: dict[str, float], accounts: set[str], refused: float) -> list[Finding]:
-    if not likeness:
+def _likeliest(shared: dict[int, int]) -> list[int]:
+    """The texts that share most keys; of those that share as many, some of the oldest and some of the newest."""
+    if not shared:
         return []
-    field = "body" if item.body else "title"
-    quote = item.body or item.title
-    closest = max(likeness.values())
+    several = _from_both_ends([seq for seq, count in shared.items() if count > 1])
+    several.sort(key=shared.__getitem__, reverse=True)
+    by_chance = _from_both_ends([seq for seq, count in shared.items() if count == 1])
+    return [*several[:MOST_COPIES], *by_chance[:_MOST_BY_CHANCE]]
 
-    def finding(name: str, number: int, alike: float) -> Finding:
-        view = "exact" if alike == 1 else "squeezed"
-        score = round(100 * alike)
-        return Finding("near", f"near/{name}", str(number), field, 0, len(quote), view, score, quote)
 
-    found = [finding("copies", len(likeness), closest), finding("accounts", len(accounts), closest)]
-    return [*found, finding("refused", 1, refused)] if refused else found
+def _from_both_ends(seqs: list[int]) -> list[int]:
+    """The oldest, the newest, the second oldest, and so on."""
+    seqs.sort()
+    half = (len(seqs) + 1) // 2
+    pairs = zip_longest(seqs[:half], reversed(seqs[half:]))
+    return [seq for pair in pairs for seq in pair if seq is not None]
+
+
+def _alike(subjects: Sequence[Subject], owns: Sequence[bytes], others: Sequence[Sequence[_Other]]) -> list[list[_Copy]]:
+    """Of each subject's others those that are alike, and not its own."""
+    copies: list[list[_Copy]] = [[] for _ in subjects]
+    pairs = [
+        (found, owns[place], other)
+        for place, (found, subject) in enumerate(zip(copies, subjects, strict=True))
+        for other in others[place]
+        if other.dossier != subject.dossier
+    ]
+    if pairs:
+        scores = similarities([own for _, own, _ in pairs], [other.sketch for _, _, other in pairs])
+        for (found, own, other), score in zip(pairs, scores, strict=True):
+            if score >= ALIKE:
+                found.append(_Copy(other.dossier, score, identical(own, other.sketch), other.account))
+    return copies
+
+
+def _findings(item: Item, copies: Sequence[_Copy], dossiers: Mapping[str, DossierRow]) -> list[Finding]:
+    """What the copies come to; a dossier counts once, however many of its texts are alike."""
+    accounts = {each.account or dossiers[each.dossier].account for each in copies}
+    refused = {dossier for dossier, row in dossiers.items() if _stands_refused(row)}
+    field, quote = ("body", item.body) if item.body else ("title", item.title)
+
+    def finding(name: str, count: int, of: Sequence[_Copy]) -> Finding:
+        view = "exact" if any(each.identical for each in of) else "squeezed"
+        score = max(each.score for each in of)
+        return Finding("near", f"near/{name}", str(min(count, MOST_COPIES)), field, 0, len(quote), view, score, quote)
+
+    found = []
+    if copies:
+        found.append(finding("copies", len({each.dossier for each in copies}), copies))
+        found.append(finding("accounts", len(accounts), copies))
+    if rejected := [each for each in copies if each.dossier in refused]:
+        found.append(finding("refused", len({each.dossier for each in rejected}), rejected))
+    return found
+
+
+def _stands_refused(row: DossierRow) -> bool:
+    """Whether a person refused it or took it down. What rules refuse by themselves, they judge again."""
+    if row.status == "taken_down":
+        return True
+    return row.status == "refused" and not kinds.decode(row).automatic

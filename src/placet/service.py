@@ -8,7 +8,9 @@ hand.
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import count, islice
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -48,7 +50,6 @@ from placet.store.contract import (
     EntryRow,
     Name,
     NameTaken,
-    NearText,
     Remembered,
     Repeated,
     Store,
@@ -98,6 +99,8 @@ class Screening(NamedTuple):
     verdict: Verdict
     lists: Mapping[str, Json] = {}
     """By what the lists differed from those of the packs (lexicons.py); empty where they did not."""
+    sketch: bytes = b""
+    """What is stored so that near copies of the item are found."""
 
 
 class Plan(NamedTuple):
@@ -158,6 +161,7 @@ class Service:
         self.ids = ids
         self._salts = salts or fresh_salts().__next__
         self._accounts: dict[str, accounts.Account] = {}
+        self._attempts = count(1)
 
     @property
     def policy(self) -> Policy:
@@ -306,15 +310,10 @@ class Service:
             blobs=plan.blobs,
             deliveries=self._told(kind, rows, after, context.now),
             names=plan.names,
-            near=self._near(plan, after, context.now),
+            sketch=plan.screening.sketch if plan.screening else b"",
             remember=remember,
         )
         return commit, done
-
-    def _near(self, plan: Plan, state: Any, at: Micros) -> NearText | None:
-        if self.near is None or plan.screening is None:
-            return None
-        return self.near.text(plan.screening.item, state.id, state.account, at)
 
     def _entry(self, draft: Draft, version: int, context: Context, basis: Basis) -> EntryRow:
         body = canonical(draft.body)
@@ -339,18 +338,30 @@ class Service:
 
     # --- screening and policy ------------------------------------------------------------------------------------
 
-    async def screen(self, item: Item, account: AccountFacts, dossier: str, at: Micros | None = None) -> Screening:
+    async def screen(
+        self, item: Item, account: AccountFacts, dossier: str, at: Micros | None = None, attempt: int = 0
+    ) -> Screening:
         """What screening and policy say of an item: nothing is recorded."""
-        at = at or self.clock()
-        found = await self.detection.find(item, Subject(account.id, dossier, at))
-        return self._judged(item, account, dossier, found, at)
+        subject = Subject(account.id, dossier, at or self.clock(), attempt)
+        return self._judged(item, account, subject, await self.detection.find(item, subject))
 
-    def _judged(self, item: Item, account: AccountFacts, dossier: str, found: Found, at: Micros) -> Screening:
-        facts = self.policy.facts(item, account, at)
-        verdict = self.policy.evaluate(facts, found.findings, dossier)
+    def _judged(self, item: Item, account: AccountFacts, subject: Subject, found: Found) -> Screening:
+        facts = self.policy.facts(item, account, subject.at)
+        verdict = self.policy.evaluate(facts, found.findings, subject.dossier)
         content = _item_encoder.encode(item)
         revision = hashlib.sha256(content).hexdigest()
-        return Screening(content, revision, item, found.findings, facts, verdict, found.lists)
+        sketch = self.near.sketch(subject.attempt) if self.near else b""
+        return Screening(content, revision, item, found.findings, facts, verdict, found.lists, sketch)
+
+    @contextmanager
+    def _attempting(self, times: int = 1) -> Iterator[list[int]]:
+        """Numbers for so many texts to be submitted: until it is recorded or given up, its copies see each."""
+        attempts = list(islice(self._attempts, times))
+        try:
+            yield attempts
+        finally:
+            if self.near:
+                self.near.settled(attempts)
 
     def _screened(self, screening: Screening) -> publications.Screened:
         verdict = screening.verdict
@@ -417,64 +428,79 @@ class Service:
     ) -> Done | Refusal:
         """Screen, decide and record a new publication."""
         identity = self.ids("publication")
-        gather = self._gather_submit(who, identity, ask, None)
-        return await self.carry_out(who, "publication", identity, gather, fresh=True, once=once, reply=reply)
+        with self._attempting() as (attempt,):
+            gather = self._gather_submit(who, ask, identity, attempt, None)
+            return await self.carry_out(who, "publication", identity, gather, fresh=True, once=once, reply=reply)
 
     async def submit_many(
         self, who: Principal, asks: Sequence["Submission"], onces: Sequence[Idempotency | None], reply: Reply
     ) -> list[Done | Refusal]:
         """Submit many at once: screened in one scan, written in shared transactions; each fails or succeeds alone."""
-        at = self.clock()
-        identities = [self.ids("publication") for _ in asks]
-        subjects = [Subject(ask.account, identity, at) for ask, identity in zip(asks, identities, strict=True)]
-        found = await self.detection.find_many([ask.item for ask in asks], subjects)
-        waiting: list[Any] = []
-        for ask, once, identity, own in zip(asks, onces, identities, found, strict=True):
-            waiting.append(await self._begin(who, identity, ask, once, own, reply))
-        results: list[Done | Refusal] = []
-        for begun, ask, once in zip(waiting, asks, onces, strict=True):
-            outcome: Done | Refusal | None
-            if isinstance(begun, Done | Refusal):
-                outcome = begun
-            else:
-                future, commit, done = begun
-                outcome = self._settled(await future, commit, once, done)
-            results.append(outcome if outcome is not None else await self.submit(who, ask, once, reply))
-        return results
+        answers = [await self._answered(who, ask, once) for ask, once in zip(asks, onces, strict=True)]
+        open_ = [place for place, answer in enumerate(answers) if answer is None]
+        with self._attempting(len(open_)) as attempts:
+            at = self.clock()
+            subjects = [
+                Subject(asks[place].account, self.ids("publication"), at, attempt)
+                for place, attempt in zip(open_, attempts, strict=True)
+            ]
+            found = await self.detection.find_many([asks[place].item for place in open_], subjects)
+            waiting: list[Any] = []
+            for place, subject, own in zip(open_, subjects, found, strict=True):
+                waiting.append(await self._begin(who, subject, asks[place], onces[place], own, reply))
+            for place, begun in zip(open_, waiting, strict=True):
+                if isinstance(begun, Done | Refusal):
+                    answers[place] = begun
+                else:
+                    future, commit, done = begun
+                    answers[place] = self._settled(await future, commit, onces[place], done)
+        each = zip(answers, asks, onces, strict=True)
+        return [answer or await self.submit(who, ask, once, reply) for answer, ask, once in each]
+
+    async def _answered(self, who: Principal, ask: "Submission", once: Idempotency | None) -> Done | Refusal | None:
+        """The answer where the text need not be looked at: a repetition, or an account that may not submit."""
+        if once is not None and (known := await self._known(who, once)) is not None:
+            return known
+        account = await self._submitting(who, ask.account)
+        return account if isinstance(account, Refusal) else None
 
     async def _begin(
         self,
         who: Principal,
-        identity: str,
+        subject: Subject,
         ask: "Submission",
         once: Idempotency | None,
         found: Found,
         reply: Reply,
     ) -> Any:
         """Decide one submission of a batch and queue its commit: (future, commit, done), or its answer at once."""
-        if once is not None and (known := await self._known(who, once)) is not None:
-            return known
         context = self.context(who)
-        plan = await self._gather_submit(who, identity, ask, found)(None, context)
+        plan = await self._gather_submit(who, ask, subject.dossier, subject.attempt, found)(None, context)
         if isinstance(plan, Refusal):
             return plan
         kind = kinds.KINDS["publication"]
         drafts = kind.decide(None, plan.command, context)
         if isinstance(drafts, Refusal):
             return drafts
-        commit, done = self._commit(kind, None, drafts, context, plan, identity, once, reply)
+        commit, done = self._commit(kind, None, drafts, context, plan, subject.dossier, once, reply)
         return self.group.submit(commit), commit, done
 
-    def _gather_submit(self, who: Principal, identity: str, ask: "Submission", known: Found | None) -> Gather:
+    async def _submitting(self, who: Principal, account: str) -> accounts.Account | Refusal:
+        state = await self.account(account) if who.sees(account) else None
+        if state is None:
+            return Refusal("account_not_found")
+        return state if state.status == "active" else Refusal("wrong_state", {"account": state.status})
+
+    def _gather_submit(
+        self, who: Principal, ask: "Submission", identity: str, attempt: int, known: Found | None
+    ) -> Gather:
         async def gather(_: Any, context: Context) -> Plan | Refusal:
-            account = await self.account(ask.account) if who.sees(ask.account) else None
-            if account is None:
-                return Refusal("account_not_found")
-            if account.status != "active":
-                return Refusal("wrong_state", {"account": account.status})
-            subject = Subject(account.id, identity, context.now)
+            account = await self._submitting(who, ask.account)
+            if isinstance(account, Refusal):
+                return account
+            subject = Subject(account.id, identity, context.now, attempt)
             found = known or await self.detection.find(ask.item, subject)
-            screening = self._judged(ask.item, facts_of(account), identity, found, context.now)
+            screening = self._judged(ask.item, facts_of(account), subject, found)
             command = publications.Submit(
                 id=identity,
                 account=account.id,
@@ -504,11 +530,12 @@ class Service:
             account = await self.account(state.account)
             if account is None or account.status != "active":
                 return Refusal("wrong_state", {"account": "closed"})
-            screening = await self.screen(item, facts_of(account), publication, context.now)
+            screening = await self.screen(item, facts_of(account), publication, context.now, attempt)
             command = publications.Revise(self._screened(screening), version)
             return Plan(command, {account.id: account.version}, _blob(screening), (), screening)
 
-        return await self.carry_out(who, "publication", publication, gather, once=once, reply=reply)
+        with self._attempting() as (attempt,):
+            return await self.carry_out(who, "publication", publication, gather, once=once, reply=reply)
 
     async def act(
         self,

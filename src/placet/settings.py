@@ -43,6 +43,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("detector_batch_max", 32, "Most texts in one call of a detector.", 1, 1_024),
     Setting("detector_start_s", 60, "Seconds that a detector has to load.", 1, 3_600),
     Setting("near_days", 30, "Days for which near copies of a text are looked for; 0: not at all.", 0, 3_650),
+    Setting("near_texts", 1_000_000, "Most texts among which they are looked for, the latest.", 1_000, 20_000_000),
     Setting("language", "en", "Language of pages when the reader asks for none: en, zh-Hant or zh-Hans."),
     Setting("max_body_bytes", 4_194_304, "Largest body of one request.", 1_024, 67_108_864),
     Setting("max_batch_bytes", 33_554_432, "Largest body of one batch.", 1_024, 1_073_741_824),
@@ -88,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     detector_batch_max: int
     detector_start_s: int
     near_days: int
+    near_texts: int
     language: str
     max_body_bytes: int
     max_batch_bytes: int

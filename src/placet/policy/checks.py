@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from placet.model import Citation
 from placet.policy.cel import CelError, Program
 from placet.policy.compiled import compile_condition
-from placet.policy.environment import DETECTOR_LISTS, detector_of
+from placet.policy.environment import DETECTOR_LISTS, detector_of, failed_list
 from placet.policy.evaluate import Policy
 from placet.policy.parse import Draft, Path
-from placet.policy.values import Pack, Problem, Term, WordList, parse_share, parse_span
+from placet.policy.values import Pack, Problem, Rule, Term, WordList, parse_share, parse_span
 from placet.screening import LexiconError
 from placet.screening.fold import fold, squeeze
 from placet.screening.lists import DISGUISES, VIEWS
@@ -375,6 +375,28 @@ def check_list_names(draft: Draft, pack: Pack) -> Iterator[Problem]:
                 yield draft.problem("unknown-list", file, path, f"There is no list {name!r}.", hint)
 
 
+def check_failures(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """Where a detector from outside is asked, it is asked whether it failed: else a text that none saw is approved."""
+    programs = list(_programs(pack))
+    asked = [(pack.rules[int(path[1])], each.lists) for file, path, each in programs if file == "rules.toml"]
+    for file, path, program in programs:
+        for detector in sorted({detector_of(name) for name in program.lists} - {""}):
+            failed = failed_list(detector)
+            others = [rule for rule, lists in asked if failed in lists]
+            by_others = file == "rules.toml" and _stand_in(others, pack.rules[int(path[1])])
+            if failed not in program.lists and not by_others:
+                message = f"No rule that counts wherever this one does asks whether the detector {detector!r} failed."
+                hint = f"Write one with the condition terms('{failed}'), as a rule: then = \"hold\"."
+                yield draft.problem("failure-not-asked", file, path, message, hint)
+
+
+def _stand_in(others: Sequence[Rule], rule: Rule) -> bool:
+    """Whether, on its first and last day, one of the others counts wherever a rule does."""
+    equals = [each for each in others if each.mode == "live" or rule.mode == "shadow"]  # canaries have their own shares
+    days = (rule.since, rule.until - timedelta(days=1) if rule.until else date.max)
+    return all(any(each.since <= day and (not each.until or day < each.until) for each in equals) for day in days)
+
+
 def check_cases(draft: Draft, pack: Pack) -> Iterator[Problem]:
     """Screening can use the pack's lists and patterns, and the pack does what its own golden cases say."""
     try:
@@ -419,6 +441,7 @@ STAGES: Final = (
         check_exceptions,
         check_conditions,
         check_list_names,
+        check_failures,
     ),
     (check_cases,),
 )

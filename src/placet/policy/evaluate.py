@@ -197,11 +197,11 @@ class Policy:
 
     def struck(self, at: Micros) -> dict[str, frozenset[str]]:
         """The terms that no longer count at that instant, by list."""
-        struck: dict[str, frozenset[str]] = {}
+        struck: dict[str, set[str]] = {}
         for lapse in self._lapses:
             if lapse.at <= at:
-                struck[lapse.list] = struck.get(lapse.list, frozenset()) | lapse.terms
-        return struck
+                struck.setdefault(lapse.list, set()).update(lapse.terms)
+        return {name: frozenset(terms) for name, terms in struck.items()}
 
     def next_struck(self, at: Micros) -> Micros | None:
         """The next instant after this one at which `struck` changes; None when it never does."""

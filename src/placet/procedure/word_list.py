@@ -3,7 +3,7 @@
 Two people put a pack in force. One person may change a list of it at once, within these limits:
 
 - A term that came is provisional: it may hold an item and never refuses one, until it comes in a pack.
-- A term that went counts no more, wherever it came from. What was removed can be put back.
+- A term that went counts no more, wherever it came from. What was removed can be put back, as it stands in the pack.
 - A change has a reason and is made whole or not at all; each term that cannot be taken is named with what is wrong.
 - Nobody's number or address is a term: a list is read by many and kept for ever, and is no place for personal data
   (PIPL art 6). A pack may hold one, where two people answer for it.
@@ -14,6 +14,7 @@ process; `amended` folds the entries into the changes themselves.
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, Literal
 
 import msgspec
@@ -27,7 +28,9 @@ from placet.screening.fold import fold
 MOST_TERMS: Final = 1_000
 """Terms that one change may add and remove."""
 MOST_CHANGED: Final = 20_000
-"""Terms by which a list may differ from its pack; more belong into the pack."""
+"""Terms by which a list may differ from its pack: those that came and count, and those of the pack that were removed.
+Beyond it only what makes them no more is carried out. What a pack in force says as well counts no more, so that putting
+the list into its pack makes room."""
 MOST_CHARS: Final = 200
 """Characters of a term, as in a pack."""
 MOST_DIGITS: Final = 6
@@ -35,7 +38,19 @@ MOST_DIGITS: Final = 6
 MOST_HANDLE_DIGITS: Final = 4
 """The same where a Latin letter stands beside them: more could be somebody's name at a service."""
 
-Why = Literal["empty", "spaces", "long", "unusable", "number", "address", "twice", "listed", "not_listed", "time_past"]
+Why = Literal[
+    "empty",
+    "spaces",
+    "long",
+    "unusable",
+    "number",
+    "address",
+    "twice",
+    "listed",
+    "not_listed",
+    "put_back",
+    "time_past",
+]
 """Why a term cannot be taken; docs/api.md says it in words."""
 
 
@@ -67,11 +82,21 @@ class Standing(Value, frozen=True):
     """It was removed while running."""
     added: bool = False
     """It came while running."""
+    ended: bool = False
+    """It came while running, and its time is over."""
 
     @property
     def counts(self) -> bool:
         """Whether there is something to remove."""
         return self.added or (self.listed and not self.removed)
+
+    @property
+    def differs(self) -> bool:
+        """Whether the list differs from its pack by this term."""
+        return self.removed if self.listed else self.added and not self.ended
+
+
+_NOWHERE: Final = Standing()
 
 
 class Change(Value, frozen=True):
@@ -84,7 +109,19 @@ class Change(Value, frozen=True):
     reason: str
     standing: Mapping[str, Standing]
     changed: int = 0
-    """By how many terms the list differs already."""
+    """By how many terms the list differs from its pack already."""
+
+    @property
+    def grows(self) -> int:
+        """By how many terms more the list would differ; below zero for fewer."""
+        came = [self.stands(each.term) for each in self.add]
+        went = [self.stands(term) for term in self.remove]
+        differing = sum(not standing.listed for standing in came) + sum(standing.listed for standing in went)
+        return differing - sum(standing.differs for standing in (*came, *went))
+
+    def stands(self, term: str) -> Standing:
+        """How a term stands before the change."""
+        return self.standing.get(term, _NOWHERE)
 
 
 Command = Change
@@ -104,10 +141,10 @@ def decide(state: WordList | None, command: Command, context: Context) -> Decisi
         return Refusal("invalid", {"field": "add"})
     if size > MOST_TERMS:
         return Refusal("too_large", {"limit": MOST_TERMS, "unit": "terms"})
-    if command.changed + len(command.add) > MOST_CHANGED:
-        return Refusal("too_large", {"limit": MOST_CHANGED, "unit": "changed terms of a list", "has": command.changed})
     if bad := [{"term": term, "why": why} for term, why in _objections(command, context.now)]:
         return Refusal("bad_terms", {"terms": bad})
+    if command.grows > 0 and command.changed + command.grows > MOST_CHANGED:
+        return Refusal("list_full", {"limit": MOST_CHANGED, "has": command.changed})
     return tuple(_drafts(state.id if state else command.id, command))
 
 
@@ -123,9 +160,11 @@ def _objections(command: Change, now: Micros) -> Iterator[tuple[str, Why]]:
 
 def _of_additions(command: Change, now: Micros) -> Iterator[tuple[str, Why | None]]:
     for each in command.add:
-        standing = command.standing.get(each.term, _NOWHERE)
+        standing = command.stands(each.term)
         if standing.listed and not standing.removed:
             yield each.term, "listed"
+        elif standing.listed and (each.note or each.until):  # these are for the pack to say of its own term
+            yield each.term, "put_back"
         elif each.until and each.until <= now:
             yield each.term, "time_past"
         else:
@@ -134,10 +173,7 @@ def _of_additions(command: Change, now: Micros) -> Iterator[tuple[str, Why | Non
 
 def _of_removals(command: Change) -> Iterator[tuple[str, Why | None]]:
     for term in command.remove:
-        yield term, None if command.standing.get(term, _NOWHERE).counts else "not_listed"
-
-
-_NOWHERE: Final = Standing()
+        yield term, None if command.stands(term).counts else "not_listed"
 
 
 def _drafts(dossier: str, command: Change) -> Iterator[Draft]:
@@ -254,18 +290,23 @@ class Changes(Value, frozen=True):
     removed: Mapping[str, Touched] = {}
     """Terms that a pack had when they were removed."""
 
-    def at(self, instant: Micros, struck: frozenset[str] = frozenset()) -> ListChange:
-        """What screening is to know of it; `struck` are terms of the pack whose time is over at that instant."""
-        added = tuple(term for term, touched in self.added.items() if touched.counts(instant))
-        return ListChange(added, struck.union(self.removed), frozenset(added))
+    def at(self, instant: Micros, listed: AbstractSet[str]) -> ListChange:
+        """What screening is to know of it, where these of its terms are in the pack and their time is not over.
+
+        A term that the pack has by now needs no addition, and one that it has no more needs no removal.
+        """
+        added = tuple(term for term, touched in self.added.items() if touched.counts(instant) and term not in listed)
+        return ListChange(added, frozenset(self.removed.keys() & listed), frozenset(added))
 
     def ends(self) -> Iterator[Micros]:
         """The instants at which terms that came go by themselves."""
         return (touched.until for touched in self.added.values() if touched.until)
 
-    def standing(self, term: str, *, listed: bool) -> Standing:
-        """How a term stands; `listed` is what the pack says."""
-        return Standing(listed, term in self.removed, term in self.added)
+    def standing(self, term: str, at: Micros, *, listed: bool) -> Standing:
+        """How a term stands at an instant; `listed` is what the pack says."""
+        touched = self.added.get(term)
+        ended = touched is not None and not touched.counts(at)
+        return Standing(listed, term in self.removed, touched is not None, ended)
 
 
 def amended(changes: Changes, entries: Iterable[Entry]) -> Changes:

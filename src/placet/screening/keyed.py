@@ -74,7 +74,7 @@ class KeyTable:
     def find(self, keys: Keys) -> Places:
         """The place of each key, or -1. Shape of `keys`."""
         found = np.full(len(keys), -1, np.int64)
-        asked = np.nonzero(self.may(keys))[0]
+        asked = self.may(keys).nonzero()[0]
         for level in self._levels:
             if not len(asked):
                 break
@@ -118,7 +118,7 @@ class Groups:
     def find(self, keys: Keys) -> tuple[Places, NDArray[np.int32]]:
         """Every entry under every key: the place of the key in `keys`, and the entry. Two arrays of one length."""
         groups = self._table.find(keys)
-        asked = np.nonzero(groups >= 0)[0]
+        asked = (groups >= 0).nonzero()[0]
         if not len(asked):  # nearly always, when texts are screened one by one
             return asked, self._entries[:0]
         groups = groups[asked]

@@ -78,7 +78,7 @@ class Leet:
     """The leet reading of a buffer, with the map back."""
 
     def __init__(self, buffer: Buffer) -> None:
-        image = _table().take(encode(buffer.raw))
+        image = _table().take(buffer.codes)
         self._at = image.nonzero()[0]
         self.text = image.take(self._at).tobytes().decode("utf-32")
 

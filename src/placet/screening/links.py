@@ -11,12 +11,14 @@ from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
 from placet.screening.fold import fold, is_word, scalar
+from placet.screening.hints import HAN, UNNAMED
 from placet.screening.hosts import (
     DOTS,
     is_confusable,
     is_international,
     is_ip,
     is_registered,
+    load_suffixes,
     normal_host,
     public_suffix,
     registrable,
@@ -32,9 +34,13 @@ _A: Final = "[0-9A-Za-z０-９Ａ-Ｚａ-ｚ]"
 _ROUND: Final = "·•●⚫・"
 _BRACKETED: Final = r"[\[({<【〔「]\s?(?:[.点。]|dot)\s?[\])}>】〕」]"
 _DISGUISE: Final = (
-    rf"{_BRACKETED}\s?[0-9a-z]|[0-9a-z]\s?点\s?[0-9a-z]|[0-9a-z][{_ROUND}][0-9a-z]|[0-9a-z]\s\.\s[0-9a-z]|[*x]ps?://"
+    rf"{_BRACKETED}\s?[0-9a-z]|[0-9a-z]\s?点\s?[0-9a-z]|[0-9a-z][{_ROUND}][0-9a-z]|[0-9a-z]\s\.\s[0-9a-z]"
+    r"|(?:[*x]p|xx)s?://"
 )
-HINT: Final = rf"://|[^\s.]\.[^\s.]|[0-9a-z]。[0-9a-z]|{_DISGUISE}"
+_TOP_IN_HAN: Final = 5
+"""Ideographs of the longest domain of the highest level that is written in them: after that many it is prose."""
+_FULL_STOP: Final = rf"[0-9a-z]。(?:[^{HAN}\s.]|[{HAN}]{{1,{_TOP_IN_HAN}}}[^{UNNAMED}])"
+HINT: Final = rf"://|[^\s.]\.[^\s.]|{_FULL_STOP}|{_DISGUISE}"
 """Matches wherever the folded reading of a plain text may hold a link, so that most need no closer look (hints.py)."""
 
 SHORTENERS: Final = frozenset(
@@ -107,18 +113,21 @@ def _authority(text: str) -> tuple[str | None, bool]:
     return normal_host(host), bool(at and user)
 
 
-def _plain(text: str) -> Iterator[Link]:
-    """Links with a scheme, then bare hosts in what is left, each from left to right."""
+def _plain(text: str, most: int) -> list[Link]:
+    """So many links at most, from left to right: with a scheme, and bare hosts in what is left."""
+    schemed: list[Link] = []
     rest: list[str] = []
     done = 0
     for match in _URL.finditer(text):
         link, end = _with_scheme(text, match)
-        if link:
-            yield link
         rest += (text[done : match.start()], " " * (end - match.start()))
         done = end
-    rest.append(text[done:])
-    yield from _bare("".join(rest))
+        schemed += [link] if link else []
+        if len(schemed) == most:
+            break  # what is bare further on is none of the first
+    else:
+        rest.append(text[done:])
+    return sorted([*schemed, *islice(_bare("".join(rest)), most)])[:most]
 
 
 def _with_scheme(text: str, match: Any) -> tuple[Link | None, int]:
@@ -137,7 +146,7 @@ def _prose_after(host: str) -> int:
     """Where prose begins that follows a host without a space, as in "a.com谢谢"; the length when it does not."""
     last = max(host.rfind(dot) for dot in "." + DOTS)
     tail = host[last + 1 :]
-    if last >= 0 and host[last] in DOTS and not _known(host) and _known(host[:last]):
+    if last >= 0 and host[last] in DOTS and _known(host[:last]) and not _known(host):
         return last
     if last < 0 or not tail[:1].isascii():
         return len(host)
@@ -221,6 +230,7 @@ _DISGUISED: Final = compile_re2(
     r"((?::\d{1,5})?(?:/[0-9a-z._~:/?#@!$&'()*+,;=%-]*)?)"
 )
 _MAY_BE_DISGUISED: Final = compile_re2(_DISGUISE)
+_IN_THE_OPEN: Final = compile_re2(rf"^(?:{_A}|[.{DOTS}-])+$")
 _MOST_LABELS: Final = 8
 
 # Suffixes that hosts in disguise have. Those that are words as well count only where the dot is spelled out.
@@ -246,6 +256,8 @@ def _in_disguise(text: str) -> Iterator[Link]:
     for match in _DISGUISED.finditer(folded):
         schemed = bool(match.group(1))
         first, last = match.span(2)
+        if not schemed and _IN_THE_OPEN.match(text[first:last]):
+            continue
         found = written_host(text, folded, first, last, surely=schemed, registered=not schemed)
         before = folded[max(0, match.start() - _LONGEST_AT) : match.start()].rstrip()
         if found and (found.bent or schemed) and not before.endswith(_AT):
@@ -331,6 +343,7 @@ class Links:
     """Finds links and compares them with the lists. Immutable once built."""
 
     def __init__(self, host_lists: Sequence[HostList], max_links: int) -> None:
+        load_suffixes()
         self._max_links = max_links
         self._listed: dict[str, list[_Listed]] = {}
         for source in host_lists:
@@ -349,21 +362,21 @@ class Links:
         `reading` is what is read of a text in markup (markup.visible); None for a text that is read as it stands.
         Spans are those of the text.
         """
+        most = self._max_links
         safe = scalar(reading.text[: reading.pressed] if reading else text)
-        plain = sorted(_plain(safe))
-        guesses = list(islice(_in_disguise(safe), self._max_links))
+        plain, guesses = _plain(safe, most + 1), list(islice(_in_disguise(safe), most + 1))
         found, mismatches = plain, list(_mismatches(plain, reading.anchors)) if reading else []
         if reading:
-            targets = [link for target in reading.targets if (link := _to(*target))]
+            targets = islice((link for target in reading.targets if (link := _to(*target))), most + 1)
             found = sorted({*targets, *(_carried(link, reading) for link in plain)})
             guesses = [_carried(link, reading) for link in guesses]
             mismatches = [_carried(fact, reading) for fact in mismatches]
-        facts = [fact for link in found[: self._max_links] for fact in self._facts(link)]
+        facts = [fact for link in found[:most] for fact in self._facts(link)]
         facts += mismatches
-        for link in guesses:
+        for link in guesses[:most]:
             facts.append(LinkFact(link.start, link.end, "links/disguised", link.host, GUESS))
             facts += (fact._replace(score=GUESS) for fact in self._remarks(link))
-        return facts, len(found) > self._max_links
+        return facts, max(map(len, (found, plain, guesses))) > most
 
     def _facts(self, link: Link) -> Iterator[LinkFact]:
         yield LinkFact(link.start, link.end, "links", link.host)

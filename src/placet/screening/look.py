@@ -210,8 +210,11 @@ def _word_goes_on(buffer: Buffer, at: int, step: int) -> bool:
 
 def excused(hit: Hit, buffer: Buffer) -> bool:
     """Whether the hit lies inside an occurrence of an exception phrase of its list."""
-    for phrase in hit.entry.exceptions:
-        first = max(0, hit.end - len(phrase))
-        if phrase in fold(buffer.raw[first : hit.start + len(phrase)]):
-            return True
-    return False
+    phrases = hit.entry.exceptions
+    if not phrases:
+        return False
+    longest = max(map(len, phrases))
+    first = max(0, hit.end - longest)
+    around = fold(buffer.raw[first : hit.start + longest])
+    start, end = hit.start - first, hit.end - first
+    return any(around.find(each, max(0, end - len(each)), start + len(each)) >= 0 for each in phrases)

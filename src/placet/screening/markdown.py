@@ -33,6 +33,8 @@ _RUNS: Final = frozenset("`*_")
 _PUNCTUATION: Final = frozenset(string.punctuation)
 _BLANKS: Final = frozenset(" \t\n\r")
 _RULES: Final = frozenset("=-*_")
+_LONGEST_LABEL: Final = 999
+"""Characters of a label ("Link reference definitions" of CommonMark): so each bracket is looked up in bounded time."""
 _DEEPEST: Final = 8
 """Parentheses inside an address, one in the other."""
 
@@ -86,10 +88,11 @@ class Markdown:
         self._definitions: dict[str, tuple[int, int]] = {}
         self._defined_at: set[int] = set()
         for found in _DEFINITION.finditer(self._text):
+            if found.end(1) - found.start(1) > _LONGEST_LABEL:
+                continue
             self._definitions.setdefault(_label(found.group(1)), found.span(2 if found.group(2) is not None else 3))
             self._defined_at.add(found.start(1) - 1)
         self._led: dict[int, str] = {}
-        self._longest_label = max(map(len, self._definitions), default=0)
         self._next_mark = 0
 
     def read(self) -> Reading:
@@ -270,7 +273,7 @@ class Markdown:
                 start, end, stop = end + 2, close, close + 1
             elif close == end + 2:
                 stop = close + 1
-        if end - start > self._longest_label:
+        if not self._definitions or end - start > _LONGEST_LABEL:
             return None
         defined = self._definitions.get(_label(self._text[start:end]))
         return _Address(*defined, (0, 0), stop) if defined else None

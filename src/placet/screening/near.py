@@ -1,109 +1,224 @@
-"""How alike two texts are, told from short signatures: MinHash over what the squeezed reading keeps.
+"""How alike two texts are, told from short sketches of them: MinHash over what the squeezed reading keeps.
 
 The squeezed reading (fold.py) makes width, case, script, separators, emoji and invisible characters fall away. Its
-shingles, runs of a few characters, are a set: paragraphs in another order have nearly the same. MinHash (Broder 1997)
-keeps the least of each of HASHES random orders of that set; the share of equal minima estimates the Jaccard
-similarity. Texts are compared only when one of BANDS groups of minima is wholly equal (Indyk and Motwani 1998), so
-that a table with one key a band finds them.
+shingles, runs of a few characters, form a set, so that paragraphs in another order have nearly the same one. A sketch
+holds two things of that set (Broder 1997):
 
-Signatures are stored: the constants below belong to the format, and VERSION must change with any of them.
+- KEYS keys, each of two least values of the set in orders of its own. Two texts of Jaccard similarity s share at least
+  one with probability 1 - (1 - s**2)**8: 0.90 at 0.5, 0.99 at 0.65 (locality-sensitive hashing; Indyk, Motwani 1998).
+- BINS bytes, one-permutation MinHash (Li, Owen, Zhang 2012): the least shingle of each bin. The share of bins that
+  agree, of those that either text fills, estimates the similarity; short texts fill so few that it is nearly exact.
+
+Texts are sketched together, since a dozen calls of numpy cost more than what they do for one short text. Sketches are
+stored: the constants below belong to their format, and VERSION must change with any of them.
 """
 
 import hashlib
-from typing import Final, NamedTuple
+import struct
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from placet.model import Item
-from placet.screening.fold import Codes, encode, squeeze
+from placet.screening.fold import BARRIER, REPLACEMENT, Codes, encode, tables
+from placet.screening.markup import visible
 
 VERSION: Final = 1
-SHINGLE: Final = 3
-"""Characters of a shingle that has any of a script without spaces: two or three of those make a word."""
-SHINGLE_SPACED: Final = 5
-"""Characters of a shingle of letters and digits only, where three would be nearly the same in all texts."""
-HASHES: Final = 64
-BANDS: Final = 6
-ROWS: Final = 4
-"""Minima in a band: two texts of similarity s meet with probability 1 - (1 - s**4)**6: 0.96 at 0.8, 0.32 at 0.5."""
-SHORTEST: Final = 24
-"""Kept characters of the shortest text that is compared by likeness; a shorter one is compared as a whole."""
+WIDTH: Final = 7
+"""The least width of a shingle; a letter or digit counts 1."""
+WIDE: Final = 3
+"""What a character of the scripts from U+2E80 on counts: three of them tell as much as seven letters."""
+SHORTEST: Final = 16
+"""Shingles of the shortest text that is compared by likeness; a shorter one is one shingle as a whole."""
 LONGEST: Final = 20_000
 """Kept characters that count: the beginning of a longer text."""
+KEYS: Final = 8
+BINS: Final = 128
 
-_FIRST_UNSPACED: Final = 0x2E80  # CJK radicals; the scripts beyond it are written without spaces
-_PRIME: Final = np.uint64(0x100000001B3)
-_MULTIPLIERS: Final = np.array(
-    [int.from_bytes(hashlib.sha256(b"placet near %d" % i).digest()[:8], "big") | 1 for i in range(HASHES)], np.uint64
-)
-_CHUNK: Final = 2_048
-"""Shingles hashed at once: HASHES times as many 64-bit numbers are a megabyte."""
+_KEYS_AT: Final = 9
+_BINS_AT: Final = _KEYS_AT + 4 * KEYS
+SIZE: Final = _BINS_AT + BINS
+"""Bytes of a sketch: version, eight bytes of the digest of the text as written, keys, bins."""
 
+_WIDE_FROM: Final = 0x2E80
+_BARRIER: Final = ord(BARRIER)
+_TOGETHER: Final = 16_384
+"""Characters that are sketched together."""
+_U64: Final = np.dtype("<u8")
+_EMPTY: Final = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
+_BASE: Final = 0x9E37_79B9_7F4A_7C15
+_keys: Final = struct.Struct(f"<{KEYS}I")
 
-class Signature(NamedTuple):
-    """What is stored of a text."""
-
-    keys: tuple[int, ...]
-    """Signed 64-bit keys: texts that share one may be alike. One for a short text, BANDS for others."""
-    minima: bytes
-    """The lowest byte of each minimum, HASHES bytes; empty for a short text, whose key is of the whole."""
-
-
-def signature(item: Item) -> Signature | None:
-    """The signature of an item's title and body; None where nothing of them is left to compare."""
-    kept = squeeze(f"{item.title}\n{item.body}")[:LONGEST]
-    if not kept:
-        return None
-    if len(kept) < SHORTEST:
-        return Signature((_signed(hashlib.sha256(b"%d short %s" % (VERSION, kept.encode())).digest()[:8]),), b"")
-    minima = _minima(_shingles(kept))
-    bands = minima[: BANDS * ROWS].reshape(BANDS, ROWS)
-    keys = tuple(
-        _signed(hashlib.sha256(b"%d %d " % (VERSION, i) + band.tobytes()).digest()[:8]) for i, band in enumerate(bands)
-    )
-    return Signature(keys, minima.astype(np.uint8).tobytes())
+Hashes = NDArray[np.uint64]
 
 
-def similarity(one: bytes, other: bytes) -> float:
-    """The estimated Jaccard similarity of two texts by their minima, 0 to 1; one in 256 is equal by chance."""
-    if not one or not other:
-        return 1.0 if one == other else 0.0
-    equal = sum(a == b for a, b in zip(one, other, strict=True)) / HASHES
-    return max(0.0, (equal - 1 / 256) / (1 - 1 / 256))
+def _numbers(what: str, count: int) -> Hashes:
+    """Odd numbers without a pattern, the same for ever."""
+    digests = (hashlib.sha256(f"placet near {what} {i}".encode()).digest() for i in range(count))
+    return np.array([int.from_bytes(digest[:8], "little") | 1 for digest in digests], _U64)
 
 
-def _signed(digest: bytes) -> int:
-    return int.from_bytes(digest, "big", signed=True)
+def _powers(base: int) -> Hashes:
+    """The powers of an odd number, modulo 2**64: as many as characters are sketched at once."""
+    powers = np.full(_TOGETHER + LONGEST + 2, base, _U64)
+    powers[0] = 1
+    return np.multiply.accumulate(powers)
 
 
-def _shingles(kept: str) -> NDArray[np.uint64]:
-    """A 64-bit number for each shingle, each once."""
-    codes = encode(kept)
-    unspaced = np.concatenate(([0], np.cumsum(codes >= _FIRST_UNSPACED)))
-    short, long = _windows(codes, SHINGLE), _windows(codes, SHINGLE_SPACED)
-    with_unspaced = unspaced[SHINGLE:] > unspaced[: len(short)]
-    without = unspaced[SHINGLE_SPACED:] == unspaced[: len(long)]
-    hashed = np.concatenate((short[with_unspaced], long[without]))
-    hashed ^= hashed >> np.uint64(29)
-    hashed *= np.uint64(0xBF58476D1CE4E5B9)  # splitmix64's finaliser: neighbouring shingles get unrelated numbers
-    return np.unique(hashed ^ (hashed >> np.uint64(32)))
+_ORDERS: Final = _numbers("order", 2 * KEYS)[:, None]
+_JOINS: Final = _numbers("key", 2 * KEYS).reshape(KEYS, 2)
+_POWERS: Final = _powers(_BASE)
+_INVERSES: Final = _powers(pow(_BASE, -1, 1 << 64))
+_MIX: Final = tuple(_numbers("mix", 3))
 
 
-def _windows(codes: Codes, length: int) -> NDArray[np.uint64]:
-    """A number for every run of that many characters."""
-    count = len(codes) - length + 1
-    hashed = np.zeros(count, np.uint64)
-    for i in range(length):
-        hashed = hashed * _PRIME + codes[i : i + count] + np.uint64(1)
-    return hashed
+def sketches(items: Sequence[Item]) -> list[bytes]:
+    """The sketch of each item's title and body, SIZE bytes; empty where no letter or digit of them is left."""
+    texts = [_text(item) for item in items]
+    found: list[bytes] = []
+    for part in _parts(texts):
+        found += _sketched(texts[part], items[part])
+    return found
 
 
-def _minima(shingles: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The least of the shingles in each of HASHES orders, little-endian on every machine; shape (HASHES,)."""
-    least = np.full(HASHES, np.iinfo(np.uint64).max, np.uint64)
-    for first in range(0, len(shingles), _CHUNK):
-        orders = shingles[first : first + _CHUNK, None] * _MULTIPLIERS
-        orders ^= orders >> np.uint64(32)
-        np.minimum(least, orders.min(axis=0), out=least)
-    return least.astype("<u8")
+def keys_of(sketch: bytes) -> tuple[int, ...]:
+    """The keys of a sketch, KEYS numbers of 32 bits: texts that share one may be alike."""
+    return _keys.unpack_from(sketch, _KEYS_AT)
+
+
+def keys_of_all(joined: bytes) -> NDArray[np.uint32]:
+    """The keys of many sketches, given one after the other; shape (sketches, KEYS)."""
+    rows = np.frombuffer(joined, np.uint8).reshape(-1, SIZE)
+    keys: NDArray[np.uint32] = rows[:, _KEYS_AT:_BINS_AT].copy().view("<u4")
+    return keys
+
+
+def similarities(ones: Sequence[bytes], others: Sequence[bytes]) -> list[int]:
+    """The estimated Jaccard similarity of each pair of sketches, in per cent."""
+    left, right = _bins_of(ones), _bins_of(others)
+    filled = (left | right) != 0
+    agreeing = np.count_nonzero((left == right) & filled, axis=1)
+    shares: list[int] = (100 * agreeing // np.count_nonzero(filled, axis=1)).tolist()
+    return shares
+
+
+def _bins_of(some: Sequence[bytes]) -> NDArray[np.uint8]:
+    return np.frombuffer(b"".join(some), np.uint8).reshape(-1, SIZE)[:, _BINS_AT:]
+
+
+def identical(one: bytes, other: bytes) -> bool:
+    """Whether two sketches are of the same title and body, character by character."""
+    return one[:_KEYS_AT] == other[:_KEYS_AT]
+
+
+# --- texts -------------------------------------------------------------------------------------------------------
+
+
+def _text(item: Item) -> str:
+    """What a reader sees of title and body. Line ends are squeezed out, so it does not matter what joins them."""
+    reading = visible(item.body, item.format)
+    body = item.body if reading is None else reading.text[: reading.shown]
+    return f"{item.title}\n{body}".replace(BARRIER, REPLACEMENT)
+
+
+def _parts(texts: Sequence[str]) -> Iterator[slice]:
+    """The texts in turn, about _TOGETHER characters at once."""
+    first = size = 0
+    for i, text in enumerate(texts):
+        size += min(len(text), LONGEST)
+        if size >= _TOGETHER:
+            yield slice(first, i + 1)
+            first, size = i + 1, 0
+    if first < len(texts):
+        yield slice(first, len(texts))
+
+
+def _kept(texts: Sequence[str]) -> Codes:
+    """The squeezed readings, joined: BARRIER before each and after the last, and none longer than LONGEST."""
+    image: Codes = tables().squeeze.take(encode(f"{BARRIER}{BARRIER.join(texts)}{BARRIER}"))
+    codes: Codes = image[image.astype(np.bool_)]
+    stays = codes == _BARRIER
+    stays[1:] |= codes[1:] != codes[:-1]
+    codes = codes[stays]
+    if len(codes) <= LONGEST:
+        return codes
+    ends = (codes == _BARRIER).nonzero()[0].tolist()
+    parts = [codes[start : min(end, start + 1 + LONGEST)] for start, end in pairwise(ends)]
+    return np.concatenate((*parts, codes[-1:]))
+
+
+# --- sketches ----------------------------------------------------------------------------------------------------
+
+
+def _sketched(texts: Sequence[str], items: Sequence[Item]) -> list[bytes]:
+    codes = _kept(texts)
+    barriers = (codes == _BARRIER).nonzero()[0]
+    lengths = np.diff(barriers) - 1
+    shingles, owners = _shingles(codes, barriers)
+    counts = np.bincount(owners, minlength=len(texts))
+    rows = np.empty((len(texts), SIZE), np.uint8)
+    rows[:, 0] = VERSION
+    rows[:, 1:_KEYS_AT] = np.frombuffer(b"".join(map(_digest, items)), np.uint8).reshape(-1, _KEYS_AT - 1)
+    rows[:, _KEYS_AT:_BINS_AT] = _keys_of_sets(shingles, counts).view(np.uint8)
+    rows[:, _BINS_AT:] = _bins(shingles, owners, len(texts))
+    return [row.tobytes() if length else b"" for row, length in zip(rows, lengths.tolist(), strict=True)]
+
+
+def _digest(item: Item) -> bytes:
+    written = f"{item.title}\0{item.body}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(written, digest_size=_KEYS_AT - 1).digest()
+
+
+def _shingles(codes: Codes, barriers: NDArray[np.intp]) -> tuple[Hashes, NDArray[np.intp]]:
+    """A number for each shingle, and the place of the text that it belongs to, in the order of the texts."""
+    unit = codes >= _WIDE_FROM
+    width = unit * np.int64(WIDE - 1) + 1
+    width[barriers] = WIDTH  # so that every shingle ends at one at the latest
+    first = width.cumsum() - width
+    holder = np.repeat(np.arange(len(codes)), width)  # of each unit of width, the character that it belongs to
+    last = holder[first + (WIDTH - 1)]
+    owner = np.zeros(len(codes), np.intp)
+    owner[barriers] = 1
+    owner = owner.cumsum() - 1
+    whole = owner[last] == owner
+    whole[barriers] = False
+    for start, end, count in zip(barriers + 1, barriers[1:], np.add.reduceat(whole, barriers), strict=False):
+        if count < SHORTEST and start < end:  # one shingle, the text as a whole
+            whole[start:end] = False
+            whole[start], last[start] = True, end - 1
+    starts = whole.nonzero()[0]
+    sums = np.zeros(len(codes) + 1, _U64)  # of character times power: a part's sum is a polynomial of its characters
+    np.cumsum((codes + _MIX[0]) * _MIX[1] * _POWERS[: len(codes)], out=sums[1:])
+    hashes = (sums[last[starts] + 1] - sums[starts]) * _INVERSES[starts]
+    return _mixed(hashes), owner[starts]
+
+
+def _mixed(hashes: Hashes) -> Hashes:
+    """Every bit of the result depends on every bit given (the finaliser of splitmix64)."""
+    hashes = (hashes ^ (hashes >> np.uint64(30))) * _MIX[1]
+    hashes = (hashes ^ (hashes >> np.uint64(27))) * _MIX[2]
+    return hashes ^ (hashes >> np.uint64(31))
+
+
+def _keys_of_sets(shingles: Hashes, counts: NDArray[np.intp]) -> NDArray[np.uint32]:
+    """The keys of each text, shape (texts, KEYS); `counts` says how many of the shingles are of each."""
+    least = np.zeros((2 * KEYS, len(counts)), _U64)
+    filled = counts.nonzero()[0]
+    if len(filled):
+        starts = (counts.cumsum() - counts)[filled]
+        least[:, filled] = np.minimum.reduceat(shingles * _ORDERS, starts, axis=1)
+    pairs = least.reshape(KEYS, 2, -1)
+    keys = (pairs[:, 0] * _JOINS[:, :1] + pairs[:, 1] * _JOINS[:, 1:]) >> np.uint64(32)
+    return np.ascontiguousarray(keys.T.astype("<u4"))
+
+
+def _bins(shingles: Hashes, owners: NDArray[np.intp], texts: int) -> NDArray[np.uint8]:
+    """Of each text and bin seven bits of the least shingle, marked by an odd number; 0 where there is none."""
+    least = np.full(texts * BINS, _EMPTY, _U64)
+    np.minimum.at(least, owners * BINS + (shingles % np.uint64(BINS)).astype(np.intp), shingles)
+    marks = (least >> np.uint64(7)).astype(np.uint8) | np.uint8(1)
+    marks[least == _EMPTY] = 0
+    return marks.reshape(texts, BINS)

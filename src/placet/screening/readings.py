@@ -1,6 +1,7 @@
 """What a text becomes on each reading, for people who write lists and want to see why something was found or not."""
 
 from itertools import pairwise
+from typing import Final
 
 from placet.model import Value
 from placet.screening.alike import likeness
@@ -8,8 +9,9 @@ from placet.screening.fold import fold, scalar, squeeze
 from placet.screening.guesses import words
 from placet.screening.spelling import spell
 
-MOST_CHARS = 2_000
+MOST_CHARS: Final = 2_000
 """Characters of a text of which readings are shown."""
+_UNHEARD: Final = "·"
 
 
 class Reading(Value, frozen=True):
@@ -50,8 +52,12 @@ def in_words(text: str) -> str:
 
 
 def as_heard(text: str) -> str:
-    """Each sign as its first syllable, "·" where it has none; "" where nothing is heard."""
+    """Each sign as its first syllable, "·" where for a while none is heard; "" where none is at all."""
     tables = likeness()
     names = {int(tables.sounds[sign, 0]): name for name, sign in tables.syllable_signs.items()}
-    heard = [names.get(int(tables.sounds[sign, 0]), "·") for sign in spell(text).signs.tolist()]
-    return " ".join(heard) if set(heard) - {"·"} else ""
+    heard: list[str] = []
+    for sign in spell(text).signs.tolist():
+        name = names.get(int(tables.sounds[sign, 0]), _UNHEARD)
+        if name != _UNHEARD or heard[-1:] != [_UNHEARD]:
+            heard.append(name)
+    return " ".join(heard) if set(heard) - {_UNHEARD} else ""

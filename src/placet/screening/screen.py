@@ -224,10 +224,10 @@ def _carry_back(readings: Mapping[int, Reading], sources: Sequence[str], found: 
 
 
 def _carried(finding: Finding, place: int, reading: Reading, source: str) -> Finding:
-    if finding.field != TEXT_FIELDS[place % _FIELDS] or finding.label == "text-too-long":
+    if finding.field != TEXT_FIELDS[place % _FIELDS]:
         return finding
-    if finding.detector == "limits":
-        return _limit_finding(finding.label, place, source)
+    if finding.detector == "limits":  # of the whole text, which "text-too-long" quotes as it was submitted
+        return finding if finding.label == "text-too-long" else _limit_finding(finding.label, place, source)
     start, end = reading.span(finding.start, finding.end)
     return replace(finding, start=start, end=end, quote=source[start:end])
 
@@ -380,15 +380,16 @@ def _score(finding: Finding) -> int:
 
 
 def _arranged(found: list[Finding], item: Item, limits: Limits) -> list[Finding]:
-    """In order, each once, and no more than the limit; the findings about limits themselves are never dropped."""
+    """In order, each once, and no more than the limit; what is said of the limits of a field is never dropped."""
     if len(found) == 1:
         return found
-    about_limits = {f.label: f for f in found if f.detector == "limits"}
+    about_limits = {(f.label, f.field): f for f in found if f.detector == "limits"}
     surest_last = sorted((f for f in found if f.detector != "limits"), key=_score)
     findings = sorted({_order(f): f for f in surest_last}.values(), key=_order)
     if len(findings) > limits.max_findings:
-        last = TEXT_FIELDS.index(findings[limits.max_findings].field)
-        text = (item.title, item.body)[last]
-        about_limits.setdefault("too-many-findings", _limit_finding("too-many-findings", last, text))
+        field = findings[limits.max_findings].field
+        last = TEXT_FIELDS.index(field)
+        one = _limit_finding("too-many-findings", last, (item.title, item.body)[last])
+        about_limits.setdefault((one.label, field), one)
         findings = findings[: limits.max_findings]
     return sorted((*findings, *about_limits.values()), key=_order)

@@ -21,6 +21,8 @@ Costs = NDArray[np.int64]
 Places = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
+_VERSION: Final = 1
+"""Changes with whatever the costs of words are built by, so that none is used that was kept before."""
 LONGEST: Final = 4
 """Signs of the longest word looked for: a key holds four, and longer words add nothing that could be measured."""
 DEAREST_WORD: Final = 11_000
@@ -59,7 +61,7 @@ class Words:
 
     @classmethod
     def build(cls, costs: Mapping[str, int]) -> "Words":
-        """`costs`: of each word in folded form; those that stand first are found fastest."""
+        """`costs`: of each word; those that stand first are found fastest."""
         signs, lengths = signs_of(list(costs))
         cost = np.fromiter(costs.values(), np.int64, len(costs))
         starts = np.cumsum(lengths) - lengths
@@ -74,6 +76,11 @@ class Words:
         distinct, first = np.unique(np.concatenate(keys), return_index=True)
         order = np.argsort(first)  # the likeliest first, see KeyTable
         return cls(alone, np.concatenate(values)[first[order]], KeyTable.build(distinct[order]))
+
+    @classmethod
+    def made_from(cls) -> list[bytes]:
+        """What `build` depends on beside its words and the signs: see kept.kept."""
+        return [f"{_VERSION} {LONGEST} {DEAREST_WORD} {_UNKNOWN} {_ALONE}".encode()]
 
     @property
     def state(self) -> Any:
@@ -90,26 +97,33 @@ class Words:
             return Explained(whole, whole)
         starts, ends, piece = _pieces(han)
         costs = [self.alone[np.where(han, signs, 0)]]
-        costs += [self._word_costs(signs, piece, length) for length in range(2, LONGEST + 1)]
+        costs += self._word_costs(signs, piece)
         prefix, suffix = _cut(starts, ends, costs)
         paid = others.astype(np.int64)
         paid[han] = 0
         paid[ends - 1] = prefix[ends - 1]
         whole = np.concatenate(([0], np.cumsum(paid)))
         before, after = whole.copy(), whole
-        at = np.nonzero(han)[0]
+        at = han.nonzero()[0]
         before[at + 1] = whole[starts[piece[at]]] + prefix[at]
         after[at] = whole[ends[piece[at]]] - suffix[at]
         return Explained(before, after)
 
-    def _word_costs(self, signs: Signs, piece: Places, length: int) -> Costs:
-        """What the word of that length costs that begins at each place; _NEVER where there is none."""
-        found = np.full(len(signs), _NEVER, np.int64)
-        last = max(0, len(signs) - length + 1)
-        inside = np.nonzero((piece[:last] >= 0) & (piece[:last] == piece[length - 1 :]))[0]
-        places = self._table.find(packed(signs, inside, length))
-        known = places >= 0
-        found[inside[known]] = self._costs[places[known]]
+    def _word_costs(self, signs: Signs, piece: Places) -> list[Costs]:
+        """For each length from 2 on what the word costs that begins at each place; _NEVER where there is none."""
+        size = len(signs)
+        inside = []
+        for length in range(2, LONGEST + 1):
+            last = max(0, size - length + 1)
+            inside.append(((piece[:last] >= 0) & (piece[:last] == piece[length - 1 :])).nonzero()[0])
+        keys = [packed(signs, at, length) for length, at in enumerate(inside, 2)]
+        places = self._table.find(np.concatenate(keys))  # one question for all lengths: their keys differ
+        found = []
+        for at, asked in zip(inside, np.split(places, np.cumsum([len(at) for at in inside[:-1]])), strict=True):
+            costs = np.full(size, _NEVER, np.int64)
+            known = (asked >= 0).nonzero()[0]
+            costs[at[known]] = self._costs[asked[known]]
+            found.append(costs)
         return found
 
 
@@ -151,7 +165,7 @@ def _cut(starts: Places, ends: Places, costs: list[Costs]) -> tuple[Costs, Costs
 
 @cache
 def dictionary() -> dict[str, int]:
-    """The words of the frequency dictionary in folded form and their costs, likeliest first. Takes half a second."""
+    """The words of the frequency dictionary and their costs, likeliest first. Takes half a second."""
     import wordfreq  # noqa: PLC0415 - a tenth of a second that only building needs
 
     frequencies = wordfreq.get_frequency_dict("zh", "large")

@@ -1,6 +1,6 @@
 """A text as a row of signs: characters, emoji, and syllables that are written in Latin letters.
 
-The row keeps what a reader takes for writing. What nobody sees is left out, and so is a space between two words in
+The row keeps what a reader takes for writing. What nobody sees is left out, and so is a space before or after a word in
 Latin letters; everything else stands for a BREAK, which no term goes across.
 """
 
@@ -20,11 +20,12 @@ from placet.screening.kept import decoded, encoded, kept
 
 Places = NDArray[np.int64]
 
-_TOKEN: Final = re.compile("[a-z0-9]+")
-_WORD: Final = re.compile("[a-z]+")
-_LONGEST_TOKEN: Final = 64
+_VERSION: Final = b"1"
+"""Changes with whatever the costs of English words are worked out by, so that none is used that was kept before."""
+_LETTERS: Final = re.compile("[a-z]+")
+_LONGEST_WORD: Final = 64
 _LONGEST_SYLLABLE: Final = 6
-UNKNOWN_TOKEN: Final = 18_000
+UNKNOWN_WORD: Final = 18_000
 """What it costs to take letters for a word that the English dictionary does not know."""
 _UNKNOWN_SYLLABLES: Final = 8_000
 _UNKNOWN_LETTER: Final = 1_500
@@ -44,16 +45,11 @@ class Spelling(NamedTuple):
     """Whether it is a Chinese character."""
     others: NDArray[np.int64]
     """What it costs to take each other sign for itself, in thousandths: a word of English is cheap."""
-    tokens: tuple["Token", ...]
-    """The words in Latin letters and digits, in order."""
-
-
-class Token(NamedTuple):
-    """A word in Latin letters: its place in the text, and how it is written."""
-
-    start: int
-    end: int
-    letters: str
+    words: Sequence[str]
+    """The m words in Latin letters and digits, in order."""
+    word_start: Places
+    word_end: Places
+    """Where each of them stands, shape (m,): text[word_start:word_end], unseen characters included."""
 
 
 def spell(text: str) -> Spelling:
@@ -65,68 +61,71 @@ def spell(text: str) -> Spelling:
     end = start + 1
     latin = signs >= tables.first_ascii
     latin &= signs < SPACE
-    tokens: tuple[Token, ...] = ()
+    words: Sequence[str] = ()
+    word_start = word_end = start[:0]
     others = np.zeros(len(signs), np.int64)
     others[(signs >= tables.first_emoji) & (signs < tables.first_syllable)] = _EMOJI_COST
     if latin.any():
-        keep = ~_between(signs == SPACE, latin)
-        tokens = _read_tokens(signs, latin, start, end, others, keep)
+        words = _ALPHABET[np.where(latin, signs - tables.first_ascii, _GAP)].tobytes().decode().split()
+        edges = np.diff(latin, prepend=False, append=False).nonzero()[0]
+        first, last = edges[::2], edges[1::2]
+        word_start, word_end = start[first], end[last - 1]
+        keep = ~_between(signs == SPACE, latin, latin | ((signs != BREAK) & (signs < tables.first_emoji)))
+        read = [_read_word(word) if len(word) <= _LONGEST_WORD else _read_anew(word) for word in words]
+        others[first] = [each.cost for each in read]
+        for at, (_, costs, syllables) in zip(first.tolist(), read, strict=True):
+            for place, cost in costs:
+                others[at + place] = cost
+            for begin, stop, sign in syllables:
+                signs[at + begin] = sign
+                end[at + begin] = end[at + stop - 1]
+                keep[at + begin + 1 : at + stop] = False
         signs, start, end, others = signs[keep], start[keep], end[keep], others[keep]
     signs = np.where(signs == SPACE, np.uint16(BREAK), signs)
-    return Spelling(signs, start, end, (signs != BREAK) & (signs < tables.first_emoji), others, tokens)
+    han = (signs != BREAK) & (signs < tables.first_emoji)
+    return Spelling(signs, start, end, han, others, words, word_start, word_end)
 
 
-def _between(spaces: NDArray[np.bool_], latin: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The single spaces between two words in Latin letters."""
+def _between(spaces: NDArray[np.bool_], latin: NDArray[np.bool_], written: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The single spaces between two words in Latin letters, or between one and Chinese, where many set a space."""
     found = spaces.copy()
     found[0] = found[-1] = False
-    found[1:-1] &= latin[:-2] & latin[2:]
+    found[1:-1] &= (latin[:-2] & written[2:]) | (written[:-2] & latin[2:])
     return found
 
 
-def _read_tokens(
-    signs: Signs,
-    latin: NDArray[np.bool_],
-    start: Places,
-    end: Places,
-    others: NDArray[np.int64],
-    keep: NDArray[np.bool_],
-) -> tuple[Token, ...]:
-    """Find the words in Latin letters; in place, put a sign for each syllable where a word is made of them."""
-    tables = likeness()
-    plain = np.where(latin, signs - tables.first_ascii, 36).astype(np.uint8)
-    written = _ALPHABET[plain].tobytes().decode()
-    starts, ends = start.tolist(), end.tolist()
-    tokens = []
+_ALPHABET: Final = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz0123456789 ", np.uint8)
+_GAP: Final = len(_ALPHABET) - 1
+
+
+class _Read(NamedTuple):
+    """How a word in Latin letters and digits is read; places are counted from its first letter."""
+
+    cost: int
+    """What it costs to take its first part for itself."""
+    costs: Sequence[tuple[int, int]]
+    """What its further parts cost, by place."""
+    syllables: Sequence[tuple[int, int, int]]
+    """Start, end and sign of each syllable in it."""
+
+
+def _read_anew(word: str) -> _Read:
     costs: list[tuple[int, int]] = []
     spelt: list[tuple[int, int, int]] = []
-    for match in _TOKEN.finditer(written):
-        first, last = match.span()
-        token = match[0]
-        tokens.append(Token(starts[first], ends[last - 1], token))
-        words = ((first, token),) if token.isalpha() else ((first + w.start(), w[0]) for w in _WORD.finditer(token))
-        for at, word in words:
-            cost, syllables = _read_word(word)
-            costs += [(at + begin, cost) for begin, _, _ in syllables] or [(at, cost)]
-            spelt += [(at + begin, at + stop, sign) for begin, stop, sign in syllables]
-    places = [at for at, _ in costs]
-    others[places] = [cost for _, cost in costs]
-    for begin, stop, sign in spelt:
-        signs[begin] = sign
-        end[begin] = ends[stop - 1]
-        keep[begin + 1 : stop] = False
-    return tuple(tokens)
+    for match in _LETTERS.finditer(word):
+        letters, at = match[0], match.start()
+        syllables = _syllables(letters) if len(letters) <= _LONGEST_WORD else ()
+        unknown = _UNKNOWN_SYLLABLES + _UNKNOWN_LETTER * len(letters) if syllables else UNKNOWN_WORD
+        cost = english().get(letters, unknown) // max(1, len(syllables))
+        costs += [(at + begin, cost) for begin, _, _ in syllables] or [(at, cost)]
+        spelt += [(at + begin, at + stop, sign) for begin, stop, sign in syllables]
+    if costs and costs[0][0] == 0:
+        return _Read(costs[0][1], costs[1:], spelt)
+    return _Read(0, costs, spelt)
 
 
-_ALPHABET: Final = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz0123456789 ", np.uint8)
-
-
-@lru_cache(maxsize=65_536)
-def _read_word(letters: str) -> tuple[int, Sequence[tuple[int, int, int]]]:
-    """The syllables that a word of Latin letters consists of, if it does, and what each of them costs as English."""
-    syllables = _syllables(letters) if len(letters) <= _LONGEST_TOKEN else ()
-    unknown = _UNKNOWN_SYLLABLES + _UNKNOWN_LETTER * len(letters) if syllables else UNKNOWN_TOKEN
-    return english().get(letters, unknown) // max(1, len(syllables)), syllables
+_read_word = lru_cache(maxsize=65_536)(_read_anew)
+"""Texts are made of the same words again and again. Longer ones are not kept, so that what is kept stays small."""
 
 
 def _syllables(letters: str) -> Sequence[tuple[int, int, int]]:
@@ -146,7 +145,7 @@ def _syllables(letters: str) -> Sequence[tuple[int, int, int]]:
 @cache
 def english() -> dict[str, int]:
     """What common English words cost, in thousandths."""
-    made_from = [f"wordfreq {version('wordfreq')}".encode()]
+    made_from = [_VERSION, f"wordfreq {version('wordfreq')}".encode()]
     words: dict[str, int] = decoded(kept("english", made_from, lambda: encoded(_read_english())))
     return words
 

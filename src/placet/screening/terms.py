@@ -34,10 +34,13 @@ from placet.screening.look import Hit, as_written, disguised, excused
 Place = tuple[int, int, int]
 """Where a key stands: offsets into `raw` of what holds it, and the number of the term."""
 
-_VERSION: Final = b"1"
+_VERSION: Final = b"2"
 """Must change with what this module or entries.py makes of the same lists."""
 _WORTH_KEEPING: Final = 2_000
 """Terms of which the automata are kept for other processes; a few are compiled as soon as they are read."""
+_LAID_OUT: Final = range(2_000, 50_001)
+"""Keys of an automaton for which a good order of its states is looked for. Measured: texts are then searched in a sixth
+less time; the search for that order takes 0.5 s for 50,000 keys, and 12 s for 200,000."""
 _WRITTEN: Final = frozenset({"exact", "folded", "traditional", "shapes"})
 """The views of the text as it is written."""
 
@@ -163,8 +166,14 @@ def _made(sources: Sequence[TermList]) -> tuple[Alike, list[_Automaton]]:
     for which, net in enumerate(Terms.NETS):
         numbers, texts = net.keys(keys)
         if texts:
-            automata.append((which, CharwiseDoubleArrayAhoCorasick(texts).serialize(), numbers))
+            automata.append((which, _automaton(texts), numbers))
     return keys.alike, automata
+
+
+def _automaton(keys: list[str]) -> bytes:
+    """An automaton, serialized: laid out for texts that are made of what its keys are made of, where that pays."""
+    corpus = keys if len(keys) in _LAID_OUT else None
+    return CharwiseDoubleArrayAhoCorasick(keys, corpus=corpus).serialize()
 
 
 class Compiled(NamedTuple):
@@ -178,9 +187,14 @@ class Compiled(NamedTuple):
     def of(cls, sources: Sequence[TermList]) -> "Compiled":
         """Compile lists. Raises LexiconError for a list that cannot be used."""
         if sum(len(source.terms) for source in sources) < _WORTH_KEEPING:
-            return cls._read(sources, *_made(sources))
+            return cls.anew(sources)
         made_from = [_VERSION, versions(), version("daachorse").encode(), *map(msgspec.msgpack.encode, sources)]
         return cls._read(sources, *decoded(kept("terms", made_from, lambda: encoded(_made(sources)))))
+
+    @classmethod
+    def anew(cls, sources: Sequence[TermList]) -> "Compiled":
+        """The same, where nothing is to be kept."""
+        return cls._read(sources, *_made(sources))
 
     @classmethod
     def _read(cls, sources: Sequence[TermList], alike: Alike, automata: Sequence["_Automaton"]) -> "Compiled":
@@ -227,7 +241,7 @@ class Terms:
         """
         base = self._compiled
         fresh, joined = _added(base, changes)
-        overlay = Compiled.of(fresh)
+        overlay = Compiled.anew(fresh)  # kept, each change would push out what every start needs
         old = Entries(base.sources, base.alike, changes, joined)
         new = Entries(overlay.sources, overlay.alike, changes, came=True)
         return Terms(base, [*((net, old) for net in base.nets), *((net, new) for net in overlay.nets)])

@@ -181,18 +181,26 @@ class AnswerFile:
             return msgspec.json.decode(self._beside.read_bytes(), type=Conditions)
         except msgspec.MsgspecError as problem:
             raise Misuse(f"{self._beside} cannot be read: {problem}.") from problem
+        except OSError as problem:
+            raise Misuse(f"{self._beside} cannot be read: {problem.strerror}.") from problem
 
     def begin(self, conditions: Conditions) -> Tally:
         """Note the conditions, or hold them against the earlier ones and count what is there already."""
         if self.earlier is None:
-            with self._beside.open("wb") as file:
-                file.write(msgspec.json.encode(conditions))
-                file.flush()
-                os.fsync(file.fileno())
+            self._note(conditions)
             return Tally()
         if difference := self.earlier.difference(conditions):
             raise Misuse(f"{self.path} cannot be taken up: {difference}.")
         return self._recount()
+
+    def _note(self, conditions: Conditions) -> None:
+        try:
+            with self._beside.open("wb") as file:
+                file.write(msgspec.json.encode(conditions))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as problem:
+            raise Misuse(f"{self._beside} cannot be written: {problem.strerror}.") from problem
 
     def _recount(self) -> Tally:
         """Count the whole lines of answers; what comes after them, such as half a line, is cut off."""
@@ -221,7 +229,10 @@ class AnswerFile:
             os.fsync(self._raw.fileno())
         except OSError as problem:
             raise Ended(f"{self.path} cannot be written: {problem.strerror}.") from problem
-        self._beside.unlink(missing_ok=True)
+        try:
+            self._beside.unlink(missing_ok=True)
+        except OSError as problem:
+            raise Ended(f"{self._beside} cannot be removed: {problem.strerror}.") from problem
 
     def close(self) -> None:
         """Let go of the file; the run can be taken up if it is not finished."""

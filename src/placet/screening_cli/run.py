@@ -52,6 +52,8 @@ def screen_file(options: Options, settings: Settings) -> int:
         raise Misuse("--resume needs --out: only a file of answers can be taken up.")
     if options.summary is not None and not options.summary.parent.is_dir():
         raise Misuse(f"{options.summary} cannot be written: there is no such folder.")
+    if options.summary is not None and options.summary.is_dir():
+        raise Misuse(f"{options.summary} cannot be written: it is a folder.")
     with closing(Lines.open(options.file, settings.max_body_bytes)) as lines, closing(_output(options)) as output:
         run = _Run(options, settings, lines, output)
         try:
@@ -64,10 +66,14 @@ def screen_file(options: Options, settings: Settings) -> int:
         except Ended as problem:
             run.say(f"{problem} {run.tally.lines} lines are answered. {run.way_on()}")
             return 1
-    if options.summary is not None:
-        options.summary.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
     if not options.quiet:
         sys.stderr.write(summary.text())
+    if options.summary is not None:
+        try:
+            options.summary.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
+        except OSError as problem:
+            run.say(f"{options.summary} cannot be written: {problem.strerror}. All lines are answered.")
+            return 1
     return 1 if summary.unreadable else 0
 
 

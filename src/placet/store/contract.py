@@ -6,7 +6,7 @@ transaction; what is not part of the record (credentials, signed heads, settled 
 """
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -91,25 +91,13 @@ class Name(Value, frozen=True):
     dossier: str
 
 
-class NearText(Value, frozen=True):
-    """What is kept of a submitted text so that near copies of it are found (screening/near.py)."""
+class SketchRow(NamedTuple):
+    """The sketch of a submitted text (screening/near.py), under the seq of the entry that it was submitted with."""
 
+    seq: int
     dossier: str
-    account: str
     at: Micros
-    keys: tuple[int, ...]
-    """Signed 64-bit keys, eight at most; texts that share one may be alike."""
-    minima: bytes
-
-
-class NearFound(Value, frozen=True):
-    """A stored text that shares a key with the one asked about, and what has become of its dossier."""
-
-    dossier: str
-    account: str
-    at: Micros
-    minima: bytes
-    status: str
+    sketch: bytes
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +115,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """(SHA-256 digest, content); content is bytes that the caller has already hashed."""
     deliveries: tuple[Delivery, ...] = ()
     names: tuple[Name, ...] = ()
-    near: NearText | None = None
+    sketch: bytes = b""
+    """Of the text that came with the first of the entries, or empty. Derived, and not part of the record."""
     remember: Remembered | None = None
 
 
@@ -218,6 +207,9 @@ class Store(Protocol):
     async def dossier(self, dossier: str) -> DossierRow | None:
         """One dossier as last committed."""
 
+    async def dossiers(self, dossiers: Sequence[str]) -> list[DossierRow]:
+        """Those of the dossiers that exist, as last committed, in no order."""
+
     async def page(self, query: Query) -> list[DossierRow]:
         """A page of dossiers, in the order asked for, ties by id."""
 
@@ -239,11 +231,14 @@ class Store(Protocol):
     async def blob(self, digest: bytes) -> bytes | None:
         """A content by its SHA-256 digest."""
 
-    async def near(self, keys: Sequence[int], since: Micros, limit: int) -> list[NearFound]:
-        """Texts submitted at `since` or later that share a key, each once; of each key the newest `limit` at most."""
+    async def sketches(self, seq: int, limit: int, *, back: bool = False) -> list[SketchRow]:
+        """Sketches above `seq`, oldest first; with `back`, those below it, newest first. `limit` rows at most."""
 
-    async def forget_near(self, before: Micros, limit: int) -> int:
-        """Drop the oldest texts submitted before that, `limit` at most; gives how many. No verdict needs them."""
+    async def sketches_at(self, seqs: Sequence[int]) -> list[SketchRow]:
+        """The sketches at those places, as far as they still exist, in no order."""
+
+    async def forget_sketches(self, before: Micros, limit: int) -> int:
+        """Of the oldest `limit` sketches drop those that were submitted before that; gives how many."""
 
     async def due(self, until: Micros, limit: int) -> list[Deadline]:
         """Deadlines that have come, earliest first. They go away when their dossier is written."""

@@ -28,9 +28,9 @@ from placet.store.contract import (
     DossierRow,
     EntryRow,
     Head,
-    NearFound,
     Query,
     Remembered,
+    SketchRow,
     WriteResult,
 )
 from placet.store.migrate import migrations
@@ -41,6 +41,7 @@ from placet.store.postgres_sql import (
     DUE,
     ENTRY,
     REMEMBERED,
+    SKETCH,
     SORT_COLUMN,
     TILE,
     TILE_ROWS,
@@ -50,8 +51,8 @@ from placet.store.postgres_sql import (
     find_known,
     insert,
     insert_beside,
-    insert_near,
     insert_record,
+    insert_sketches,
     where_of,
 )
 
@@ -173,7 +174,7 @@ class PostgresStore:
             results, accepted = (await find_known(connection, commits)).sort(commits, next_seq)
             await insert_record(connection, accepted, next_seq)
             await insert_beside(connection, accepted)
-            await insert_near(connection, accepted, next_seq)
+            await insert_sketches(connection, accepted, next_seq)
         return results
 
     # --- reading it ----------------------------------------------------------------------------------------------
@@ -182,6 +183,11 @@ class PostgresStore:
         """See Store.dossier."""
         row = await self._one(f"SELECT {DOSSIER} FROM dossier WHERE id = $1", dossier)
         return DossierRow(*row) if row else None
+
+    async def dossiers(self, dossiers: Sequence[str]) -> list[DossierRow]:
+        """See Store.dossiers."""
+        rows = await self._all(f"SELECT {DOSSIER} FROM dossier WHERE id = ANY($1::text[])", list(dossiers))
+        return [DossierRow(*row) for row in rows]
 
     async def page(self, query: Query) -> list[DossierRow]:
         """See Store.page."""
@@ -228,28 +234,23 @@ class PostgresStore:
         row = await self._one("SELECT content FROM blob WHERE digest = $1", digest)
         return row[0] if row else None
 
-    async def near(self, keys: Sequence[int], since: Micros, limit: int) -> list[NearFound]:
-        """See Store.near."""
-        newest = (
-            "SELECT k.seq FROM near_key k JOIN near_text n USING (seq)"
-            " WHERE k.key = asked.key AND n.at >= $2 ORDER BY k.seq DESC LIMIT $3"
-        )
-        sql = (
-            "SELECT t.dossier, t.account, t.at, t.minima, d.status FROM"
-            f" (SELECT DISTINCT seq FROM unnest($1::bigint[]) AS asked (key), LATERAL ({newest}) AS one) AS found"
-            " JOIN near_text t USING (seq) JOIN dossier d ON d.id = t.dossier ORDER BY t.seq DESC"
-        )
-        return [NearFound(*row) for row in await self._all(sql, list(keys), since, limit)]
+    async def sketches(self, seq: int, limit: int, *, back: bool = False) -> list[SketchRow]:
+        """See Store.sketches."""
+        sign, way = ("<", "DESC") if back else (">", "ASC")
+        sql = f"SELECT {SKETCH} FROM sketch WHERE seq {sign} $1 ORDER BY seq {way} LIMIT $2"
+        return list(map(SketchRow._make, await self._all(sql, seq, limit)))
 
-    async def forget_near(self, before: Micros, limit: int) -> int:
-        """See Store.forget_near."""
+    async def sketches_at(self, seqs: Sequence[int]) -> list[SketchRow]:
+        """See Store.sketches_at."""
+        sql = f"SELECT {SKETCH} FROM sketch WHERE seq = ANY($1::bigint[])"
+        return list(map(SketchRow._make, await self._all(sql, list(seqs))))
+
+    async def forget_sketches(self, before: Micros, limit: int) -> int:
+        """See Store.forget_sketches."""
         row = await self._one(
-            "WITH oldest AS (SELECT seq, at FROM near_text ORDER BY seq LIMIT $2),"
-            " gone AS (DELETE FROM near_text USING oldest WHERE near_text.seq = oldest.seq AND oldest.at < $1"
-            " RETURNING near_text.seq, keys),"
-            " keys AS (DELETE FROM near_key USING (SELECT seq, unnest(keys) AS key FROM gone) AS old"
-            " WHERE near_key.key = old.key AND near_key.seq = old.seq RETURNING 1)"
-            " SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM keys)",
+            "WITH oldest AS (SELECT seq, at FROM sketch ORDER BY seq LIMIT $2), gone AS"
+            " (DELETE FROM sketch USING oldest WHERE sketch.seq = oldest.seq AND oldest.at < $1 RETURNING 1)"
+            " SELECT count(*) FROM gone",
             before,
             limit,
         )

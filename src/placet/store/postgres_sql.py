@@ -10,7 +10,7 @@ import asyncpg
 from msgspec.structs import astuple
 
 from placet.model import Basis
-from placet.store.contract import Commit, Deadline, EntryRow, Name, NearText, Query, Remembered
+from placet.store.contract import Commit, Deadline, EntryRow, Name, Query, Remembered
 from placet.store.known import Known
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -40,13 +40,7 @@ _BLOB, _BLOB_ROWS = _columns("digest, content", "bytea bytea")
 TILE, TILE_ROWS = _columns("path, hashes", "text bytea")
 _NAME, _NAME_ROWS = _columns("scope, name, dossier", "text text text")
 REMEMBERED, _REMEMBERED_ROWS = _columns("scope, key, digest, reply, at", "text text bytea bytea bigint")
-_, _NEAR_KEY_ROWS = _columns("key, seq", "bigint bigint")
-_NEAR_TEXT = "seq, dossier, account, at, minima, keys"
-_NEAR_TEXT_ROWS = (
-    "SELECT seq, dossier, account, at, minima, keys::bigint[] FROM"
-    " unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bytea[], $6::text[])"
-    " AS t (seq, dossier, account, at, minima, keys)"
-)
+SKETCH, _SKETCH_ROWS = _columns("seq, dossier, at, sketch", "bigint text bigint bytea")
 CREDENTIAL = "id, kind, owner, lookup, body, created_at, expires_at"
 _NEW_STATE = ", ".join(f"{name} = excluded.{name}" for name in DOSSIER.split(", ") if name != "id")
 SORT_COLUMN: Final = {"due": "due_at", "opened": "opened_at", "newest": "opened_at"}
@@ -112,22 +106,15 @@ async def insert_beside(connection: Connection, commits: Sequence[Commit]) -> No
     )
 
 
-async def insert_near(connection: Connection, commits: Sequence[Commit], seq: int) -> None:
-    """Write what is kept of submitted texts, under the seq of the entry that each came with."""
-    texts: list[tuple[int, NearText]] = []
+async def insert_sketches(connection: Connection, commits: Sequence[Commit], seq: int) -> None:
+    """Write the sketches of submitted texts, each under the seq of the first entry that came with it."""
+    rows: list[Row] = []
     for commit in commits:
-        if commit.near is not None and commit.entries:
-            texts.append((seq, commit.near))
+        if commit.sketch:
+            entry = commit.entries[0]
+            rows.append((seq, entry.dossier, entry.at, commit.sketch))
         seq += len(commit.entries)
-    keys = [(key, at) for at, text in texts for key in dict.fromkeys(text.keys)]
-    await insert(connection, f"INSERT INTO near_key (key, seq) {_NEAR_KEY_ROWS}", keys)
-    rows = [(at, t.dossier, t.account, t.at, t.minima, _array(t.keys)) for at, t in texts]
-    await insert(connection, f"INSERT INTO near_text ({_NEAR_TEXT}) {_NEAR_TEXT_ROWS}", rows)
-
-
-def _array(keys: Sequence[int]) -> str:
-    """An array of numbers as PostgreSQL writes it: `unnest` cannot be given arrays of arrays of different length."""
-    return "{" + ",".join(map(str, keys)) + "}"
+    await insert(connection, f"INSERT INTO sketch ({SKETCH}) {_SKETCH_ROWS}", rows)
 
 
 async def _replace_deadlines(connection: Connection, commits: Sequence[Commit]) -> None:

@@ -10,7 +10,6 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-import struct
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -33,10 +32,9 @@ from placet.store.contract import (
     EntryRow,
     Head,
     Name,
-    NearFound,
-    NearText,
     Query,
     Remembered,
+    SketchRow,
     WriteResult,
 )
 from placet.store.known import Known
@@ -55,8 +53,9 @@ _DOSSIER = "id, kind, version, status, account, queue, priority, assignee, due_a
 _DELIVERY = "id, endpoint, dossier, event, body, created_at, next_at, attempts, status, last_error"
 _CREDENTIAL = "id, kind, owner, lookup, body, created_at, expires_at"
 _SORT_COLUMN = {"due": "due_at", "opened": "opened_at", "newest": "opened_at"}
-_KEY = struct.Struct("<q")
+_SKETCH = "seq, dossier, at, sketch"
 _MOST_VARIABLES = 512
+_MOST_AT_ONCE = 1_000
 _ROWS_AT_ONCE = (64, 16, 4, 1)
 _STATEMENTS = 512
 _PATIENCE_S = 10
@@ -182,13 +181,17 @@ class SqliteStore:
 
     def _now(self, sql: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
         """Run a look-up by key at once, on the event loop."""
+        rows = self._all_now(sql, values)
+        return rows[0] if rows else None
+
+    def _all_now(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Run a look-up by a few keys at once, on the event loop."""
         if self._loop_reader is None:
             raise StoreUnavailable("The database is not open.")
         try:
-            row: tuple[Any, ...] | None = self._loop_reader.execute(sql, values).fetchone()
+            return self._loop_reader.execute(sql, values).fetchall()
         except _TROUBLE as problem:
             raise StoreUnavailable(f"SQLite: {problem}.") from problem
-        return row
 
     # --- writing the record --------------------------------------------------------------------------------------
 
@@ -227,6 +230,10 @@ class SqliteStore:
         """See Store.dossier."""
         row = self._now(f"SELECT {_DOSSIER} FROM dossier WHERE id = ?", (dossier,))
         return DossierRow(*row) if row else None
+
+    async def dossiers(self, dossiers: Sequence[str]) -> list[DossierRow]:
+        """See Store.dossiers."""
+        return [DossierRow(*row) for row in self._those(f"SELECT {_DOSSIER} FROM dossier WHERE id", dossiers, "")]
 
     async def page(self, query: Query) -> list[DossierRow]:
         """See Store.page."""
@@ -284,35 +291,34 @@ class SqliteStore:
         row = self._now("SELECT content FROM blob WHERE digest = ?", (digest,))
         return row[0] if row else None
 
-    async def near(self, keys: Sequence[int], since: Micros, limit: int) -> list[NearFound]:
-        """See Store.near. Look-ups by key, so they run at once."""
-        if self._loop_reader is None:
-            raise StoreUnavailable("The database is not open.")
-        found: dict[int, NearFound] = {}
-        sql = (
-            "SELECT t.seq, t.dossier, t.account, t.at, t.minima, d.status FROM near_key k JOIN near_text t USING (seq)"
-            " JOIN dossier d ON d.id = t.dossier WHERE k.key = ? AND t.at >= ? ORDER BY k.seq DESC LIMIT ?"
-        )
-        try:
-            for key in keys:
-                rows = self._loop_reader.execute(sql, (key, since, limit)).fetchall()
-                found.update({seq: NearFound(*row) for seq, *row in rows})
-        except _TROUBLE as problem:
-            raise StoreUnavailable(f"SQLite: {problem}.") from problem
-        return [found[seq] for seq in sorted(found, reverse=True)]
+    async def sketches(self, seq: int, limit: int, *, back: bool = False) -> list[SketchRow]:
+        """See Store.sketches. A few are read at once, many in a thread."""
+        sign, way = ("<", "DESC") if back else (">", "ASC")
+        sql = f"SELECT {_SKETCH} FROM sketch WHERE seq {sign} ? ORDER BY seq {way} LIMIT ?"
+        if limit <= _MOST_AT_ONCE:
+            rows = self._all_now(sql, (seq, limit))
+        else:
+            rows = await self._on_reader(lambda c: c.execute(sql, (seq, limit)).fetchall())
+        return list(map(SketchRow._make, rows))
 
-    async def forget_near(self, before: Micros, limit: int) -> int:
-        """See Store.forget_near."""
+    async def sketches_at(self, seqs: Sequence[int]) -> list[SketchRow]:
+        """See Store.sketches_at."""
+        return list(map(SketchRow._make, self._those(f"SELECT {_SKETCH} FROM sketch WHERE seq", seqs, -1)))
 
-        def work(connection: sqlite3.Connection) -> int:
-            oldest = "SELECT seq, keys, at FROM near_text ORDER BY seq LIMIT ?"
-            rows = [(seq, keys) for seq, keys, at in connection.execute(oldest, (limit,)) if at < before]
-            pairs = [(key, seq) for seq, keys in rows for (key,) in _KEY.iter_unpack(keys)]
-            connection.executemany("DELETE FROM near_key WHERE key = ? AND seq = ?", pairs)
-            connection.executemany("DELETE FROM near_text WHERE seq = ?", [(seq,) for seq, _ in rows])
-            return len(rows)
+    def _those(self, select: str, keys: Sequence[Any], filler: Any) -> list[tuple[Any, ...]]:
+        """The rows that a few keys name. `filler` is none; with it, few different statements are needed."""
+        found: list[tuple[Any, ...]] = []
+        for start in range(0, len(keys), _MOST_VARIABLES):
+            part = [*keys[start : start + _MOST_VARIABLES]]
+            part += [filler] * (-len(part) % 16)
+            found += self._all_now(f"{select} IN ({_marks(len(part))})", part)
+        return found
 
-        return await self._on_writer(work)
+    async def forget_sketches(self, before: Micros, limit: int) -> int:
+        """See Store.forget_sketches."""
+        oldest = "SELECT seq, at FROM sketch ORDER BY seq LIMIT ?"
+        sql = f"DELETE FROM sketch WHERE seq IN (SELECT seq FROM ({oldest}) WHERE at < ?)"
+        return await self._on_writer(lambda c: c.execute(sql, (limit, before)).rowcount)
 
     async def due(self, until: Micros, limit: int) -> list[Deadline]:
         """See Store.due."""
@@ -577,7 +583,7 @@ def _insert(connection: sqlite3.Connection, commits: Sequence[Commit], seq: int)
     _put(connection, f"INSERT OR REPLACE INTO dossier ({_DOSSIER})", dossiers)
     connection.executemany("DELETE FROM due WHERE dossier = ?", with_deadlines)
     _insert_beside(connection, commits)
-    _insert_near(connection, commits, seq)
+    _insert_sketches(connection, commits, seq)
 
 
 def _insert_beside(connection: sqlite3.Connection, commits: Sequence[Commit]) -> None:
@@ -598,15 +604,14 @@ def _insert_beside(connection: sqlite3.Connection, commits: Sequence[Commit]) ->
     _put(connection, "INSERT INTO idempotency (scope, key, digest, reply, at)", remembered)
 
 
-def _insert_near(connection: sqlite3.Connection, commits: Sequence[Commit], seq: int) -> None:
-    texts: list[tuple[int, NearText]] = []
+def _insert_sketches(connection: sqlite3.Connection, commits: Sequence[Commit], seq: int) -> None:
+    rows = []
     for commit in commits:
-        if commit.near is not None and commit.entries:
-            texts.append((seq, commit.near))
+        if commit.sketch:
+            entry = commit.entries[0]
+            rows.append((seq, entry.dossier, entry.at, commit.sketch))
         seq += len(commit.entries)
-    rows = [(at, t.dossier, t.account, t.at, t.minima, b"".join(map(_KEY.pack, t.keys))) for at, t in texts]
-    _put(connection, "INSERT INTO near_text (seq, dossier, account, at, minima, keys)", rows)
-    _put(connection, "INSERT OR IGNORE INTO near_key (key, seq)", [(key, at) for at, t in texts for key in t.keys])
+    _put(connection, f"INSERT INTO sketch ({_SKETCH})", rows)
 
 
 def _put(connection: sqlite3.Connection, insert: str, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -1,15 +1,10 @@
--- Near copies: what is kept of each submitted text, and the keys under which it is found. Derived; dropped when old.
-CREATE TABLE near_text (
-    seq bigint PRIMARY KEY, -- of the entry that it was submitted with
+-- The sketch of each submitted text, by which near copies are found. Derived from the text; dropped when it is old.
+CREATE TABLE sketch (
+    seq bigint PRIMARY KEY, -- of the entry that the text was submitted with
     dossier text COLLATE "C" NOT NULL,
-    account text COLLATE "C" NOT NULL,
     at bigint NOT NULL,
-    minima bytea NOT NULL,
-    keys bigint[] NOT NULL
+    sketch bytea NOT NULL
 );
 
-CREATE TABLE near_key (
-    key bigint NOT NULL,
-    seq bigint NOT NULL,
-    PRIMARY KEY (key, seq)
-);
+-- An account's past is counted by status with every submission.
+CREATE INDEX dossier_tally ON dossier (account, kind, status) WHERE account <> '';

@@ -32,7 +32,6 @@ CREATE INDEX dossier_opened ON dossier (kind, status, opened_at, id);
 CREATE INDEX dossier_kind ON dossier (kind, opened_at, id);
 CREATE INDEX dossier_assignee ON dossier (assignee, due_at, id) WHERE assignee <> '';
 CREATE INDEX dossier_account ON dossier (account, kind, opened_at, id) WHERE account <> '';
-CREATE INDEX dossier_tally ON dossier (account, kind, status) WHERE account <> '';
 CREATE INDEX dossier_queue ON dossier (queue, due_at, id) WHERE queue <> '';
 CREATE INDEX dossier_waiting ON dossier (due_at, id) WHERE queue <> '';
 

@@ -1,15 +1,10 @@
--- Near copies: what is kept of each submitted text, and the keys under which it is found. Derived; dropped when old.
-CREATE TABLE near_text (
-    seq INTEGER PRIMARY KEY, -- of the entry that it was submitted with
+-- The sketch of each submitted text, by which near copies are found. Derived from the text; dropped when it is old.
+CREATE TABLE sketch (
+    seq INTEGER PRIMARY KEY, -- of the entry that the text was submitted with
     dossier TEXT NOT NULL,
-    account TEXT NOT NULL,
     at INTEGER NOT NULL,
-    minima BLOB NOT NULL,
-    keys BLOB NOT NULL -- each key as eight bytes, so that its rows are found again
+    sketch BLOB NOT NULL
 ) STRICT;
 
-CREATE TABLE near_key (
-    key INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
-    PRIMARY KEY (key, seq)
-) STRICT, WITHOUT ROWID;
+-- An account's past is counted by status with every submission.
+CREATE INDEX dossier_tally ON dossier (account, kind, status) WHERE account <> '';

@@ -10,7 +10,7 @@ from litestar.params import Parameter
 
 from placet.errors import BadInput, PlacetError
 from placet.events import rfc3339
-from placet.lists import Summary, TermRow
+from placet.lists import ListSummary, TermRow
 from placet.model import Refusal
 from placet.procedure.word_list import MOST_CHARS, MOST_TERMS, Addition
 from placet.service import Done, Principal
@@ -51,28 +51,10 @@ class ChangedOut(msgspec.Struct, frozen=True):
     removed: int
 
 
-class ListOut(msgspec.Struct, frozen=True):
-    """A word list: how many of its terms count, and by how many it differs from its pack."""
-
-    id: str
-    name: str
-    title: dict[str, str]
-    label: str
-    note: str
-    in_force: bool
-    """Whether a pack in force has it; if not, its changes do nothing."""
-    terms: int
-    added: int
-    removed: int
-    ended: int
-    version: int
-    """How many entries its changes have; 0 where it was never changed."""
-
-
 class ListsOut(msgspec.Struct, frozen=True):
     """Every list."""
 
-    items: list[ListOut]
+    items: list[ListSummary]
 
 
 class TermOut(msgspec.Struct, frozen=True):
@@ -112,18 +94,18 @@ async def _reader(request: StrictRequest) -> Desk:
 async def listing(request: StrictRequest) -> Response[ListsOut]:
     """The word lists of the packs in force, and those of former packs that were changed once."""
     desk = await _reader(request)
-    shown = ListsOut([list_out(each) for each in await desk.lists.all()])
+    shown = ListsOut(await desk.lists.all())
     return Response(encode(shown), media_type=JSON)  # type: ignore[arg-type]
 
 
 @get("/lists/{pack:str}/{name:str}", summary="A word list", opt={"scope": "policy.read"})
-async def read(request: StrictRequest, pack: str, name: str) -> Response[ListOut]:
+async def read(request: StrictRequest, pack: str, name: str) -> Response[ListSummary]:
     """A list in figures. Its history is that of the dossier `id`."""
     desk = await _reader(request)
     found = await desk.lists.summary(f"{pack}/{name}")
     if found is None:
         return problem_response("not_found")  # type: ignore[return-value]
-    return Response(encode(list_out(found)), media_type=JSON)  # type: ignore[arg-type]
+    return Response(encode(found), media_type=JSON)  # type: ignore[arg-type]
 
 
 @get("/lists/{pack:str}/{name:str}/terms", summary="Terms of a list", opt={"scope": "policy.read"})
@@ -139,7 +121,7 @@ async def terms(
     """The terms that count, or those that came, went or ended; `contains` looks past case, width and script."""
     desk = await _reader(request)
     whole = f"{pack}/{name}"
-    if await desk.lists.summary(whole) is None:
+    if not desk.lists.known(whole):
         return problem_response("not_found")  # type: ignore[return-value]
     page = await desk.lists.terms(whole, show, contains, read_term_cursor(cursor), limit)
     following = write_term_cursor(page.rows[-1].term) if page.more else None
@@ -186,11 +168,6 @@ async def change(request: StrictRequest, pack: str, name: str, data: ChangesIn) 
 
 
 # --- out ---------------------------------------------------------------------------------------------------------
-
-
-def list_out(summary: Summary) -> ListOut:
-    """A list in figures."""
-    return ListOut(**(summary._asdict() | {"title": dict(summary.title)}))
 
 
 def term_out(row: TermRow) -> TermOut:

@@ -4,12 +4,13 @@ from datetime import date
 from typing import Any, Final
 from urllib.parse import urlencode
 
+import msgspec
 from litestar import Response, get, post
 from litestar.response import Redirect
 
 from placet.errors import CODES, PlacetError
 from placet.lexicons import lists_of
-from placet.lists import Show, Summary, TermRow
+from placet.lists import ListSummary, Show, TermRow
 from placet.model import Micros, Refusal
 from placet.policy import say
 from placet.policy.compiled import midnight
@@ -112,8 +113,8 @@ async def _list(
     return here.page(shown, status=200 if refusal is None else CODES[refusal.code].status)
 
 
-def _figures(summary: Summary, language: str) -> ListFigures:
-    fields = summary._asdict() | {"title": say(summary.title, language)}
+def _figures(summary: ListSummary, language: str) -> ListFigures:
+    fields = msgspec.structs.asdict(summary) | {"title": say(summary.title, language)}
     return ListFigures(**{name: fields[name] for name in ListFigures.__struct_fields__})
 
 
