@@ -21,6 +21,7 @@ NAMES: Final = (
     "screening_growth",
     "peers",
     "evasion",
+    "cel_conformance",
     "near",
     "store",
     "submit",

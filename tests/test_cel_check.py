@@ -319,7 +319,7 @@ def test_an_error_survives_pickling() -> None:
     assert pickle.loads(pickle.dumps(error)).render() == error.render()
 
 
-@pytest.mark.parametrize("name", ["a.b", "true", "in", "while", "1a", "", "ﬁ"])
+@pytest.mark.parametrize("name", ["a..b", "a.in", "true", "in", "while", "1a", "", "ﬁ"])
 def test_a_variable_needs_a_name_that_can_be_written(name: str) -> None:
     """An environment with a variable that no rule could name is a programmer's mistake."""
     with pytest.raises(ValueError, match="cannot be the name"):

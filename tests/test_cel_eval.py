@@ -116,6 +116,7 @@ def failure(source: str) -> str:
         ("-7 % -2", -1),
         (f"{MIN} % -1", 0),
         ("7u / 2u", 3),
+        (f"{UMAX}u / 1u == {UMAX}u && {UMAX}u % {MAX}u == 1u", True),
         ("1.0 / 0.0", math.inf),
         ("-1.0 / 0.0", -math.inf),
         ("1.0 / -0.0", -math.inf),

@@ -22,7 +22,7 @@ from placet.policy.cel.nodes import (
     children,
 )
 from placet.policy.cel.parse import MAX_DEPTH, MAX_SOURCE, parse
-from placet.policy.cel.runtime import Uint
+from placet.policy.cel.values import Uint
 
 
 def shape(node: Node) -> str:
@@ -262,6 +262,11 @@ def test_any_source_parses_or_is_refused(source: str) -> None:
         "a?" * 9_000,
         "a||b&&c==d+e*(" * 1_400,
         "l.all(x," * 2_400,
+        "l.transformMap(k,v," * 1_000,
+        "cel.bind(a,1," * 1_500,
+        "cel.bind(a," * 1_500 + "1",
+        "math.least(" * 1_800,
+        "math.greatest(" + "1," * 9_000 + "1)",
         "x" * 1_000_000,
         "'" + "x" * 1_000_000 + "'",
     ],

@@ -29,6 +29,10 @@ from placet.metrics import Metrics
 from placet.model import Item, Micros, Refusal
 from placet.people import DAY, SYSTEM_OPERATOR
 from placet.policy import load_pack
+from placet.policy.cel import compile_rule
+from placet.policy.cel.functions import FUNCTIONS
+from placet.policy.cel.macros import MACRO_NAMES
+from placet.policy.environment import ENVIRONMENT, FindingIndex, Seen
 from placet.procedure import account as accounts
 from placet.procedure import publication as publications
 from placet.procedure.access import KEY_SCOPES, PERMISSIONS, ROLES
@@ -514,6 +518,26 @@ def test_the_pack_in_the_documents_loads() -> None:
             files[name] = block
     assert len(files) == 5
     assert load_pack(files).require().id == "garden"
+
+
+@pytest.mark.parametrize(
+    "example",
+    [row[-1].strip("`") for part in ("Operators", "Macros", "Functions") for row in rows(section("docs/cel.md", part))],
+)
+def test_examples_of_the_rule_language_are_true(example: str) -> None:
+    """Every line `for instance` in cel.md is a condition that a rule could have, and true."""
+    assert compile_rule(example, ENVIRONMENT).run({}, Seen("none", FindingIndex([]), {})) is True
+
+
+def test_every_function_of_the_rule_language_is_documented() -> None:
+    """cel.md has every operator, function and macro that a rule can use."""
+    text = text_of("docs/cel.md")
+    calls = set(re.findall(r"[\w.]+(?=\()", text))
+    named = {call for call in calls if call in FUNCTIONS} | {call.rpartition(".")[2] for call in calls}
+    operators = {name for name in FUNCTIONS if not name[0].isalpha()}
+    assert {name for name in FUNCTIONS if name.isidentifier()} | (MACRO_NAMES - {"cel.bind"}) <= named
+    assert {name for name in FUNCTIONS if "." in name} | {"cel.bind"} <= calls
+    assert [name for name in operators if f"`{name.removesuffix('_')}`" not in text] == []
 
 
 def test_the_screening_example_runs() -> None:

@@ -12,10 +12,11 @@ from typing import Any, Final, NoReturn
 import msgspec
 
 from placet.policy.cel.convert import regex
-from placet.policy.cel.errors import CelError, suggest
-from placet.policy.cel.functions import FUNCTIONS, Overload, dynamic
-from placet.policy.cel.lex import RESERVED
+from placet.policy.cel.environment import Environment
+from placet.policy.cel.errors import CelError, CelRuntimeError, suggest
+from placet.policy.cel.macros import MACRO_NAMES
 from placet.policy.cel.nodes import (
+    Bind,
     Call,
     Constant,
     Index,
@@ -28,7 +29,8 @@ from placet.policy.cel.nodes import (
     Select,
     Ternary,
 )
-from placet.policy.cel.runtime import kind_of
+from placet.policy.cel.overloads import Overload, dynamic
+from placet.policy.cel.times import zone, zone_names
 from placet.policy.cel.types import (
     BOOL,
     DYN,
@@ -37,6 +39,7 @@ from placet.policy.cel.types import (
     KEY_KINDS,
     NUMBERS,
     STRING,
+    TYPE,
     Type,
     accepts,
     comparable,
@@ -44,30 +47,22 @@ from placet.policy.cel.types import (
     list_of,
     map_of,
     object_type,
+    optional_of,
     settled,
+    substitute,
+    unify,
 )
+from placet.policy.cel.values import TYPE_VALUES, kind_of
 
 HIT: Final = object_type("hit", {"label": STRING, "field": STRING, "view": STRING, "score": INT, "quote": STRING})
 """What hits('list') gives: a term that was found, where, on which view of the text, how surely."""
 
 _TEXT_CALLS: Final = {"terms": BOOL, "hits": list_of(HIT)}
-_MACRO_NAMES: Final = ("all", "exists", "exists_one", "map", "filter", "has")
 
-
-class Environment(msgspec.Struct, frozen=True):
-    """What rules may name. Raises ValueError when a variable could not be written as a name.
-
-    `variables` gives the type of each variable. `text_fields` are the dotted paths whose `matches('literal')` the text
-    matcher answers; such a path need not be among the variables.
-    """
-
-    variables: Mapping[str, Type]
-    text_fields: frozenset[str] = frozenset()
-
-    def __post_init__(self) -> None:
-        for name in self.variables:
-            if not (name.isascii() and name.isidentifier()) or name in RESERVED | {"true", "false", "null", "in"}:
-                raise ValueError(f"'{name}' cannot be the name of a variable")
+_LITERAL_HINTS: Final = {
+    "timestamp": "write it as '2024-02-29T12:00:00Z'",
+    "duration": "write numbers with the units h, m, s, ms: '1h30m'",
+}
 
 
 class TextCall(msgspec.Struct, frozen=True):
@@ -78,7 +73,12 @@ class TextCall(msgspec.Struct, frozen=True):
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """A rule that is well typed. `facts` are the nodes where a fact enters the expression."""
+    """A rule that is well typed.
+
+    `facts` are the nodes where a fact enters the expression, `names` those that spell a variable, with its full name,
+    `constants` those whose value is known already: names of types, literal moments and durations. `failures` says of
+    the parts of an unchecked expression why they will fail.
+    """
 
     source: str
     root: Node
@@ -87,6 +87,9 @@ class Checked(msgspec.Struct, frozen=True):
     text_calls: Mapping[Node, TextCall]
     regexes: Mapping[Node, Any]
     facts: Mapping[Node, str]
+    names: Mapping[Node, str]
+    constants: Mapping[Node, Any]
+    failures: Mapping[Node, str]
 
     @property
     def type(self) -> Type:
@@ -98,7 +101,18 @@ def check(source: str, root: Node, environment: Environment) -> Checked:
     """Check an expression; raises CelError at the first mistake."""
     checker = _Checker(source, environment)
     checker.infer(root)
-    return Checked(source, root, checker.types, checker.calls, checker.text_calls, checker.regexes, checker.facts)
+    return Checked(
+        source=source,
+        root=root,
+        types=checker.types,
+        calls=checker.calls,
+        text_calls=checker.text_calls,
+        regexes=checker.regexes,
+        facts=checker.facts,
+        names=checker.names,
+        constants=checker.constants,
+        failures=checker.failures,
+    )
 
 
 class _Checker:
@@ -111,6 +125,9 @@ class _Checker:
         self.regexes: dict[Node, Any] = {}
         self.paths: dict[Node, str] = {}
         self.facts: dict[Node, str] = {}
+        self.names: dict[Node, str] = {}
+        self.constants: dict[Node, Any] = {}
+        self.failures: dict[Node, str] = {}
         self.scopes: list[tuple[str, Type]] = []
 
     def refuse(self, message: str, at: Node, hint: str | None = None) -> NoReturn:
@@ -123,24 +140,39 @@ class _Checker:
         """Find the type of a node. `part` means that only a field of it is wanted, so that itself it is not read."""
         if node in self.types:  # asked before: without this, a chain of calls could be inferred 2^n times
             return self.types[node]
-        match node:
-            case Name() | Select():
-                found = self.fact(node, part=part)
-            case Call():
-                found = self.call(node)
-            case Logic() | Ternary():
-                found = self.condition(node)
-            case Macro():
-                found = self.macro(node)
-            case _:
-                found = self.value(node)
+        if self.environment.is_checked:
+            found = self.inferred(node, part=part)
+        else:
+            found = DYN
+            try:
+                self.inferred(node, part=part)
+            except CelError as error:
+                self.failures[node] = error.message
         self.types[node] = found
         return found
 
+    def inferred(self, node: Node, *, part: bool) -> Type:
+        match node:
+            case Name() | Select():
+                return self.fact(node, part=part)
+            case Call():
+                return self.call(node)
+            case Logic() | Ternary():
+                return self.condition(node)
+            case Macro():
+                return self.macro(node)
+            case Bind(variable=variable, value=value, body=body):
+                with self.scope((variable, self.infer(value))):
+                    return self.infer(body)
+            case _:
+                return self.value(node)
+
     # --- names and fields ---
 
-    def fact(self, node: Node, *, part: bool) -> Type:
-        found = self.name(node) if isinstance(node, Name) else self.select(node)
+    def fact(self, node: Name | Select, *, part: bool) -> Type:
+        found = self.qualified(node)
+        if found is None:
+            found = self.name(node) if isinstance(node, Name) else self.select(node)
         if not part:
             self.read(node)
         return found
@@ -154,19 +186,38 @@ class _Checker:
             return None
         return next((found for name, found in reversed(self.scopes) if name == node.name), None)
 
+    def qualified(self, node: Name | Select) -> Type | None:
+        """The type of the variable, or of the name of a type, that a name or a whole chain of fields spells."""
+        path = self.dotted(node)
+        if not path:
+            return None
+        for name in self.environment.candidates(path, is_rooted=_is_rooted(node)):
+            if (found := self.environment.variables.get(name)) is not None:
+                self.paths[node] = self.names[node] = name
+                return found
+            if name in TYPE_VALUES and (name != "optional_type" or "optional" in self.environment.extensions):
+                self.constants[node] = TYPE_VALUES[name]
+                return TYPE
+        return None
+
     def name(self, node: Name) -> Type:
-        if (local := self.local(node)) is not None:
-            return local
-        found = self.environment.variables.get(node.name)
-        if found is None:
+        local = self.local(node)
+        if local is None:
             known = [*self.environment.variables, *(name for name, _ in self.scopes)]
             self.refuse(f"unknown name '{node.name}'", node, suggest(node.name, known))
-        self.paths[node] = node.name
-        return found
+        return local
 
-    def select(self, node: Node) -> Type:
-        assert isinstance(node, Select)
+    def select(self, node: Select) -> Type:
         owner = self.infer(node.operand, part=True)
+        if _is_optional(owner):
+            found = self.field(node, owner.params[0])
+            return BOOL if node.test else optional_of(found)
+        found = self.field(node, owner)
+        if node.test:
+            return BOOL
+        return optional_of(found) if node.optional else found
+
+    def field(self, node: Select, owner: Type) -> Type:
         path = self.paths.get(node.operand)
         if owner.kind == "object":
             found = owner.field(node.field)
@@ -176,12 +227,12 @@ class _Checker:
                 self.refuse_word(message, node.at, node.field, suggest(node.field, known))
             if path is not None:
                 self.paths[node] = f"{path}.{node.field}"
-        elif owner.kind == "dyn" or (owner.kind == "map" and accepts(owner.params[0], STRING)):
-            self.read(node.operand)
-            found = DYN if owner.kind == "dyn" else settled(owner.params[1])
-        else:
+            return found
+        is_map = owner.kind == "map" and accepts(owner.params[0], STRING)
+        if not is_map and owner.kind not in ("dyn", "empty"):
             self.refuse_word(f"{owner} has no fields", node.at, node.field)
-        return BOOL if node.test else found
+        self.read(node.operand)
+        return settled(owner.params[1]) if is_map else DYN
 
     # --- values ---
 
@@ -189,8 +240,8 @@ class _Checker:
         match node:
             case Constant(value=value):
                 return Type(kind_of(value))
-            case ListLiteral(elements=elements):
-                return list_of(self.joined(elements))
+            case ListLiteral(elements=elements, optional=optional):
+                return list_of(self.joined(elements, optional))
             case MapLiteral():
                 return self.mapping(node)
             case Index():
@@ -198,11 +249,22 @@ class _Checker:
             case _:
                 raise TypeError(type(node))
 
-    def joined(self, nodes: tuple[Node, ...]) -> Type:
+    def joined(self, nodes: tuple[Node, ...], optional: tuple[int, ...]) -> Type:
         found = EMPTY
-        for node in nodes:
-            found = join(found, self.infer(node))
+        for place, node in enumerate(nodes):
+            each = self.infer(node)
+            if place in optional:
+                each = self.opened(node, each)
+            found = join(found, each)
         return found
+
+    def opened(self, node: Node, found: Type) -> Type:
+        """The type of what an optional value holds."""
+        if _is_optional(found):
+            return found.params[0]
+        if found.kind != "dyn":
+            self.refuse(f"only an optional value may follow '?', found {found}", node)
+        return DYN
 
     def mapping(self, node: MapLiteral) -> Type:
         seen: set[tuple[type, Any]] = set()
@@ -211,21 +273,27 @@ class _Checker:
             if found.kind not in KEY_KINDS:
                 self.refuse(f"{found} cannot be the key of a map", key)
             if isinstance(key, Constant):
-                entry = (type(key.value), key.value)  # to Python true is 1
+                entry = (bool if type(key.value) is bool else object, key.value)  # to Python true is 1
                 if entry in seen:
                     self.refuse("repeated key", key)
                 seen.add(entry)
-        return map_of(self.joined(node.keys), self.joined(node.values))
+        return map_of(self.joined(node.keys, ()), self.joined(node.values, node.optional))
 
     def index(self, node: Index) -> Type:
         owner = self.infer(node.operand)
+        if _is_optional(owner):
+            return optional_of(self.element(node, owner.params[0]))
+        found = self.element(node, owner)
+        return optional_of(found) if node.optional else found
+
+    def element(self, node: Index, owner: Type) -> Type:
         key = self.infer(node.key)
         match owner.kind:
             case "list":
                 wanted, found = INT, owner.params[0]
             case "map":
                 wanted, found = owner.params
-            case "dyn":
+            case "dyn" | "empty":
                 wanted, found = DYN, DYN
             case _:
                 hint = "write its fields with a dot" if owner.kind == "object" else None
@@ -255,23 +323,37 @@ class _Checker:
         return join(then, otherwise)
 
     @contextmanager
-    def scope(self, name: str, element: Type) -> Iterator[None]:
-        self.scopes.append((name, element))
-        yield
-        self.scopes.pop()
+    def scope(self, *variables: tuple[str, Type]) -> Iterator[None]:
+        self.scopes += variables
+        try:
+            yield
+        finally:
+            del self.scopes[-len(variables) :]
 
     def macro(self, node: Macro) -> Type:
         over = self.infer(node.over)
+        if node.kind in ("optMap", "optFlatMap"):
+            return self.optional_macro(node, over)
         if over.kind not in ("list", "map", "dyn"):
             self.refuse(f"'{node.kind}' runs over a list or a map, found {over}", node.over)
-        element = DYN if over.kind == "dyn" else settled(over.params[0])
-        with self.scope(node.variable, element):
+        place = INT if over.kind == "list" else _first(over)
+        variables = [(node.variable, _first(over))]
+        if node.second is not None:
+            variables = [(node.variable, place), (node.second, settled(over.params[-1]) if over.params else DYN)]
+        with self.scope(*variables):
             if node.condition is not None:
                 self.want_bool(node.condition)
             if node.kind == "map":
                 return list_of(self.infer(node.body))
+            if node.kind == "transformMap":
+                return map_of(place, self.infer(node.body))
             self.want_bool(node.body)
-        return list_of(element) if node.kind == "filter" else BOOL
+        return list_of(_first(over)) if node.kind == "filter" else BOOL
+
+    def optional_macro(self, node: Macro, over: Type) -> Type:
+        with self.scope((node.variable, settled(self.opened(node.over, over)))):
+            body = self.infer(node.body)
+        return optional_of(body if node.kind == "optMap" else self.opened(node.body, body))
 
     # --- calls ---
 
@@ -282,18 +364,18 @@ class _Checker:
             return self.text_call(node)
         if node.function == "matches" and self.matches_literal(node):
             return BOOL
-        function = FUNCTIONS.get(node.function)
+        function = self.environment.function(node.function)
         if function is None or node.form not in function.forms:
             self.unknown_function(node)
         return self.overload(node, function.overloads)
 
     def unknown_function(self, node: Call) -> NoReturn:
         name = node.function
-        if name in FUNCTIONS or name in _TEXT_CALLS or name in _MACRO_NAMES:
+        known = [*self.environment.function_names(), *_TEXT_CALLS, *MACRO_NAMES]
+        if name in known:
             call = f"{name}(…)" if node.form == "member" else f"value.{name}(…)"
             self.refuse_word(f"'{name}' is not called like this", node.at, name, f"write {call}")
-        words = [word for word in (*FUNCTIONS, *_TEXT_CALLS, *_MACRO_NAMES) if word.isidentifier()]
-        self.refuse_word(f"unknown function '{name}'", node.at, name, suggest(name, words))
+        self.refuse_word(f"unknown function '{name}'", node.at, name, suggest(name, known))
 
     def relation(self, node: Call) -> Type:
         left, right = (self.infer(argument) for argument in node.arguments)
@@ -344,7 +426,7 @@ class _Checker:
         match node:
             case Name(name=name):
                 return "" if self.local(node) else name
-            case Select(operand=operand, field=field, test=False):
+            case Select(operand=operand, field=field, test=False, optional=False):
                 path = self.dotted(operand)
                 return path and f"{path}.{field}"
             case _:
@@ -354,17 +436,33 @@ class _Checker:
         name = node.function
         self.count_arguments(node, overloads)
         found = [self.infer(argument) for argument in node.arguments]
-        fitting = [o for o in overloads if all(map(accepts, o.params, found))]
+        fitting = [(o, bound) for o in overloads if (bound := _fits(o, found)) is not None]
         if not fitting:
             self.no_overload(node, found)
-        is_known = len(fitting) == 1 and all(
-            f.kind == p.kind or p == DYN for f, p in zip(found, fitting[0].params, strict=True)
-        )
-        chosen = fitting[0] if is_known else dynamic(name, fitting)
-        self.calls[node] = chosen
-        if chosen.result.kind == "list":  # only + gives a list: of what both hold
-            return join(found[0], found[1]) if is_known else list_of(DYN)
-        return chosen.result
+        chosen, bound = next((pair for pair in fitting if pair[0].params == tuple(found)), fitting[0])
+        is_known = chosen.params == tuple(found) or (len(fitting) == 1 and all(map(_is_settled, chosen.params, found)))
+        if name == "+" and chosen.result.kind == "list":  # a list of what both hold
+            result = join(found[0], found[1]) if is_known else list_of(DYN)
+        else:
+            results = {substitute(o.result, b) for o, b in ([(chosen, bound)] if is_known else fitting)}
+            result = results.pop() if len(results) == 1 else DYN
+        self.calls[node] = chosen if is_known else dynamic(tuple(o for o, _ in fitting), result)
+        self.check_literal(node)
+        return settled(result)
+
+    def check_literal(self, node: Call) -> None:
+        """Work out a literal moment or duration now, and refuse what could only fail, whenever the rule ran."""
+        last = node.arguments[-1] if node.arguments else None
+        text = None if last is None else self.literal_text(last)
+        if last is None or text is None:
+            return
+        try:
+            if node.function in ("timestamp", "duration") and node.form == "function":
+                self.constants[node] = self.calls[node].function(text)
+            elif node.function.startswith("get") and len(node.arguments) == 2:
+                zone(text)
+        except CelRuntimeError as error:
+            self.refuse(str(error), last, _LITERAL_HINTS.get(node.function) or suggest(text, zone_names()))
 
     def count_arguments(self, node: Call, overloads: tuple[Overload, ...]) -> None:
         takes = {len(o.params) for o in overloads}
@@ -382,6 +480,35 @@ class _Checker:
         pairs = itertools.pairwise(found)
         hint = next((_numeric_hint(a, b) for a, b in pairs), None)
         self.refuse(f"'{name}' is not defined for {types}", node, hint)
+
+
+def _fits(overload: Overload, found: list[Type]) -> dict[str, Type] | None:
+    """What the parameters of an overload stand for when it takes these arguments; None when it does not take them."""
+    bound: dict[str, Type] = {}
+    is_taken = len(overload.params) == len(found) and all(
+        unify(param, each, bound) for param, each in zip(overload.params, found, strict=True)
+    )
+    return bound if is_taken else None
+
+
+def _is_settled(param: Type, found: Type) -> bool:
+    """Whether an argument is surely of the kind that an overload asks for."""
+    return found.kind == param.kind or param.kind in ("dyn", "param")
+
+
+def _is_optional(found: Type) -> bool:
+    return found.kind == "abstract" and found.name == "optional_type"
+
+
+def _is_rooted(node: Node) -> bool:
+    while isinstance(node, Select):
+        node = node.operand
+    return isinstance(node, Name) and node.rooted
+
+
+def _first(over: Type) -> Type:
+    """What a macro of one variable gives it: the elements of a list, the keys of a map."""
+    return settled(over.params[0]) if over.params else DYN
 
 
 def _numeric_hint(left: Type, right: Type) -> str | None:

@@ -7,7 +7,8 @@ from typing import Any, Final, Protocol, cast
 import msgspec
 
 from placet.policy.cel import cost, runtime
-from placet.policy.cel.check import Checked, Environment, check
+from placet.policy.cel.check import Checked, check
+from placet.policy.cel.environment import Environment
 from placet.policy.cel.errors import CelError, CelRuntimeError
 from placet.policy.cel.explain import Thunks, plan, reasons
 from placet.policy.cel.generate import Generator
@@ -94,7 +95,7 @@ def compile_rule(source: str, env: Environment, expect: Type = BOOL, cost_limit:
 
 
 def _compile(source: str, env: Environment, expect: Type, cost_limit: int) -> Program:
-    checked = check(source, parse(source), env)
+    checked = check(source, parse(source, env.extensions), env)
     _expect(checked, expect)
     costs = cost.count(checked, cost_limit)
     generator = Generator(checked, costs)

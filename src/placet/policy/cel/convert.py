@@ -1,13 +1,13 @@
-"""Conversions between the types, and work on text: RE2 patterns, ASCII case. No backtracking engine sees a text."""
+"""Conversions between the types, and RE2 patterns. No backtracking engine sees a text."""
 
 import math
-import string
+from decimal import Decimal
 from typing import Any, Final
 
 import re2
 
 from placet.policy.cel.errors import CelRuntimeError
-from placet.policy.cel.runtime import INT_MAX, INT_MIN, UINT_MAX, Uint
+from placet.policy.cel.values import INT_MAX, INT_MIN, UINT_MAX, Uint
 
 _RANGE: Final = "value out of range"
 _NUMBER: Final = "not a number"
@@ -19,8 +19,6 @@ _BOOLS: Final = {
     **dict.fromkeys(["1", "t", "true", "TRUE", "True"], True),
     **dict.fromkeys(["0", "f", "false", "FALSE", "False"], False),
 }
-_LOWER: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
-_UPPER: Final = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 
 
 def uint_to_int(value: int) -> int:
@@ -99,12 +97,20 @@ def int_to_string(value: int) -> str:
 
 
 def double_to_string(value: float) -> str:
-    """Give the shortest digits that read back as the same double."""
+    """Give the shortest digits that read back as the same double; from a million on, with an exponent.
+
+    The specification leaves the form open; this is what both of its own implementations do (`%g`).
+    """
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
-    return repr(value).removesuffix(".0")
+    sign, digits, _ = Decimal(repr(value)).normalize().as_tuple()
+    power = Decimal(repr(value)).adjusted() if value else 0
+    if -4 <= power < 6:
+        return f"{Decimal(repr(value)):f}".removesuffix(".0")
+    first, rest = str(digits[0]), "".join(map(str, digits[1:]))
+    return f"{'-' * sign}{first}{'.' * bool(rest)}{rest}e{power:+03}"
 
 
 def bytes_to_string(value: bytes) -> str:
@@ -118,16 +124,6 @@ def bytes_to_string(value: bytes) -> str:
 def string_to_bytes(value: str) -> bytes:
     """Encode as UTF-8."""
     return value.encode()
-
-
-def lower_ascii(value: str) -> str:
-    """Lower the letters A to Z and no others."""
-    return value.translate(_LOWER)
-
-
-def upper_ascii(value: str) -> str:
-    """Raise the letters a to z and no others."""
-    return value.translate(_UPPER)
 
 
 def regex(pattern: str) -> Any:

@@ -4,8 +4,8 @@ from typing import Final
 
 from placet.policy.cel.check import Checked
 from placet.policy.cel.errors import CelError
-from placet.policy.cel.functions import SCAN
 from placet.policy.cel.nodes import Call, ListLiteral, Macro, Node, children
+from placet.policy.cel.overloads import SCAN
 
 LIST_BOUND: Final = 100
 """How many elements a macro is assumed to run over, unless they stand in the rule."""
@@ -19,7 +19,9 @@ def count(checked: Checked, limit: int) -> dict[Node, int]:
 
 
 def _count(checked: Checked, node: Node, limit: int, found: dict[Node, int]) -> int:
-    if node in checked.text_calls:
+    if node in checked.failures:
+        cost = 1  # of an unchecked expression: it fails at once
+    elif node in checked.text_calls:
         cost = SCAN  # asked of the matcher: the arguments are not evaluated
     else:
         below = {child: _count(checked, child, limit, found) for child in children(node)}

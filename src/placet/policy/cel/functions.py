@@ -1,88 +1,55 @@
-"""The functions and operators of the language, one line an overload: the checker and the dynamic dispatch read it.
+"""The standard functions and operators of the language (language definition, "List of standard definitions").
 
-To add a function is to add a line. `inline` builds the Python expression that a call becomes; without it, `function` is
-called. `fails` says whether the call can raise CelRuntimeError: what cannot fail is compiled to plain Python operators.
+To add a function is to add a line, here or, for an extension, in library.py.
 """
 
 import ast
-import functools
 import operator
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Final
 
-import msgspec
-
-from placet.policy.cel import convert, runtime
-from placet.policy.cel.errors import CelRuntimeError
+from placet.policy.cel import convert, runtime, times, values
+from placet.policy.cel.library import LIBRARY, OPTIONALS
+from placet.policy.cel.overloads import (
+    SCAN,
+    Function,
+    Overload,
+    asks,
+    compares,
+    converts,
+    declare,
+    itself,
+    method,
+    operates,
+)
 from placet.policy.cel.types import (
     BOOL,
     BYTES,
     DOUBLE,
+    DURATION,
     DYN,
     INT,
     STRING,
+    TIMESTAMP,
+    TYPE,
     UINT,
     Type,
     list_of,
     map_of,
 )
 
-Inline = Callable[..., ast.expr]
-"""The expressions of the arguments -> the expression of the call."""
-
-SCAN: Final = 10
-"""The cost of a call that walks a text or a list, where other calls cost 1."""
-
 _LIST: Final = list_of(DYN)
 _MAP: Final = map_of(DYN, DYN)
+_PARSES: Final = frozenset({"string"})
+_NUMBERS: Final = (INT, UINT, DOUBLE)
+_ORDERED: Final = (BOOL, *_NUMBERS, STRING, BYTES, TIMESTAMP, DURATION)
 
 
-class Overload(msgspec.Struct, frozen=True, eq=False):
-    """One way to call a function: for arguments of these types, this result."""
-
-    params: tuple[Type, ...]
-    result: Type
-    function: Callable[..., Any]
-    inline: Inline | None = None
-    fails: bool = False
-    cost: int = 1
-
-
-class Function(msgspec.Struct, frozen=True, eq=False):
-    """A name, how it may be written ("function", "member", "operator"), and its overloads."""
-
-    forms: frozenset[str]
-    overloads: tuple[Overload, ...]
-
-
-def _compares(comparison: type[ast.cmpop]) -> Inline:
-    return lambda left, right: ast.Compare(left=left, ops=[comparison()], comparators=[right])
-
-
-def _operates(operation: type[ast.operator]) -> Inline:
-    return lambda left, right: ast.BinOp(left=left, op=operation(), right=right)
-
-
-def _method(name: str) -> Inline:
-    return lambda target, *rest: ast.Call(
-        func=ast.Attribute(value=target, attr=name, ctx=ast.Load()), args=list(rest), keywords=[]
-    )
-
-
-def _itself(value: ast.expr) -> ast.expr:
-    return value
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _order(inline: type[ast.cmpop], plain: Callable[..., bool], mixed: Callable[..., bool]) -> tuple[Overload, ...]:
+def _order(inline: type[ast.cmpop], plain: Callable[..., bool], mixed: Callable[..., bool]) -> Function:
     """`<` and its kin: within one type, and between numbers of different types."""
-    numbers = (INT, UINT, DOUBLE)
-    within = [Overload((kind, kind), BOOL, plain, _compares(inline)) for kind in (BOOL, *numbers, STRING, BYTES)]
-    across = [Overload((a, b), BOOL, mixed) for a in numbers for b in numbers if a is not b]
-    return (*within, *across)
+    within = [Overload((kind, kind), BOOL, plain, compares(inline)) for kind in _ORDERED]
+    across = [Overload((a, b), BOOL, mixed) for a in _NUMBERS for b in _NUMBERS if a is not b]
+    return declare("operator", *within, *across)
 
 
 def _whole(name: str) -> tuple[Overload, ...]:
@@ -94,72 +61,81 @@ def _whole(name: str) -> tuple[Overload, ...]:
 
 
 def _double(operation: type[ast.operator], function: Callable[..., float]) -> Overload:
-    return Overload((DOUBLE, DOUBLE), DOUBLE, function, _operates(operation))
+    return Overload((DOUBLE, DOUBLE), DOUBLE, function, operates(operation))
 
 
-def _text(function: Callable[..., bool], inline: Inline) -> tuple[Overload, ...]:
-    return (Overload((STRING, STRING), BOOL, function, inline, cost=SCAN),)
+def _time(result: Type, function: Callable[..., int], left: Type, right: Type) -> Overload:
+    return Overload((left, right), result, function, fails=True)
 
 
-def _converts(
-    result: Type, *rows: tuple[Type, Callable[[Any], Any]], fails: frozenset[str] = frozenset()
-) -> tuple[Overload, ...]:
-    """Conversions to one type; the one from the type itself changes nothing."""
-    identity = Overload((result,), result, _same, _itself)
-    others = [Overload((source,), result, function, fails=source.kind in fails) for source, function in rows]
-    return (identity, *others)
+def _parts(read: Callable[..., int], *others: Overload) -> Function:
+    """An accessor of timestamps, with or without a time zone."""
+    plain = Overload((TIMESTAMP,), INT, read)
+    zoned = Overload((TIMESTAMP, STRING), INT, read, fails=True, cost=SCAN)
+    return declare("member", plain, zoned, *others)
 
 
-def _is(form: str, *overloads: Overload) -> Function:
-    return Function(frozenset(form.split()), overloads)
-
-
-FUNCTIONS: Final[dict[str, Function]] = {
-    "+": _is(
+FUNCTIONS: Final[Mapping[str, Function]] = {
+    "+": declare(
         "operator",
         *_whole("add"),
         _double(ast.Add, operator.add),
         Overload((STRING, STRING), STRING, runtime.concat_text, fails=True, cost=SCAN),
         Overload((BYTES, BYTES), BYTES, runtime.concat_text, fails=True, cost=SCAN),
         Overload((_LIST, _LIST), _LIST, runtime.concat_lists, fails=True, cost=SCAN),
+        _time(TIMESTAMP, times.shift, TIMESTAMP, DURATION),
+        _time(TIMESTAMP, times.shift, DURATION, TIMESTAMP),
+        _time(DURATION, times.add, DURATION, DURATION),
     ),
-    "-": _is("operator", *_whole("subtract"), _double(ast.Sub, operator.sub)),
-    "*": _is("operator", *_whole("multiply"), _double(ast.Mult, operator.mul)),
-    "/": _is("operator", *_whole("divide"), Overload((DOUBLE, DOUBLE), DOUBLE, runtime.double_divide)),
-    "%": _is("operator", *_whole("modulo")),
-    "-_": _is(
+    "-": declare(
+        "operator",
+        *_whole("subtract"),
+        _double(ast.Sub, operator.sub),
+        _time(DURATION, times.between, TIMESTAMP, TIMESTAMP),
+        _time(TIMESTAMP, times.shift_back, TIMESTAMP, DURATION),
+        _time(DURATION, times.subtract, DURATION, DURATION),
+    ),
+    "*": declare("operator", *_whole("multiply"), _double(ast.Mult, operator.mul)),
+    "/": declare("operator", *_whole("divide"), Overload((DOUBLE, DOUBLE), DOUBLE, runtime.double_divide)),
+    "%": declare("operator", *_whole("modulo")),
+    "-_": declare(
         "operator",
         Overload((INT,), INT, runtime.int_negate, fails=True),
         Overload((DOUBLE,), DOUBLE, operator.neg, lambda value: ast.UnaryOp(op=ast.USub(), operand=value)),
     ),
-    "!": _is(
+    "!": declare(
         "operator",
         Overload((BOOL,), BOOL, operator.not_, lambda value: ast.UnaryOp(op=ast.Not(), operand=value)),
     ),
-    "<": _is("operator", *_order(ast.Lt, operator.lt, runtime.number_less)),
-    "<=": _is("operator", *_order(ast.LtE, operator.le, runtime.number_less_equal)),
-    ">": _is("operator", *_order(ast.Gt, operator.gt, runtime.number_greater)),
-    ">=": _is("operator", *_order(ast.GtE, operator.ge, runtime.number_greater_equal)),
-    "size": _is("function member", *(Overload((kind,), INT, len) for kind in (STRING, BYTES, _LIST, _MAP))),
-    "contains": _is("member", *_text(operator.contains, lambda text, part: _compares(ast.In)(part, text))),
-    "startsWith": _is("member", *_text(str.startswith, _method("startswith"))),
-    "endsWith": _is("member", *_text(str.endswith, _method("endswith"))),
-    "matches": _is("function member", Overload((STRING, STRING), BOOL, convert.matches, fails=True, cost=SCAN)),
-    "lowerAscii": _is("member", Overload((STRING,), STRING, convert.lower_ascii, cost=SCAN)),
-    "upperAscii": _is("member", Overload((STRING,), STRING, convert.upper_ascii, cost=SCAN)),
-    "int": _is(
+    "<": _order(ast.Lt, operator.lt, runtime.number_less),
+    "<=": _order(ast.LtE, operator.le, runtime.number_less_equal),
+    ">": _order(ast.Gt, operator.gt, runtime.number_greater),
+    ">=": _order(ast.GtE, operator.ge, runtime.number_greater_equal),
+    "size": declare("function member", *(Overload((kind,), INT, len) for kind in (STRING, BYTES, _LIST, _MAP))),
+    "contains": declare("member", asks(operator.contains, lambda text, part: compares(ast.In)(part, text))),
+    "startsWith": declare("member", asks(str.startswith, method("startswith"))),
+    "endsWith": declare("member", asks(str.endswith, method("endswith"))),
+    "matches": declare("function member", Overload((STRING, STRING), BOOL, convert.matches, fails=True, cost=SCAN)),
+    **{name: _parts(read) for name, read in times.PARTS.items()},
+    **{
+        name: _parts(read, Overload((DURATION,), INT, times.count_in(unit)))
+        for name, (read, unit) in times.CLOCK.items()
+    },
+    "getMilliseconds": _parts(times.milliseconds, Overload((DURATION,), INT, times.duration_milliseconds)),
+    "int": declare(
         "function",
-        *_converts(
+        *converts(
             INT,
             (UINT, convert.uint_to_int),
             (DOUBLE, convert.double_to_int),
             (STRING, convert.string_to_int),
+            (TIMESTAMP, times.timestamp_to_int),
             fails=frozenset({"uint", "double", "string"}),
         ),
     ),
-    "uint": _is(
+    "uint": declare(
         "function",
-        *_converts(
+        *converts(
             UINT,
             (INT, convert.int_to_uint),
             (DOUBLE, convert.double_to_uint),
@@ -167,52 +143,40 @@ FUNCTIONS: Final[dict[str, Function]] = {
             fails=frozenset({"int", "double", "string"}),
         ),
     ),
-    "double": _is(
-        "function",
-        *_converts(
-            DOUBLE,
-            (INT, float),
-            (UINT, float),
-            (STRING, convert.string_to_double),
-            fails=frozenset({"string"}),
-        ),
+    "double": declare(
+        "function", *converts(DOUBLE, (INT, float), (UINT, float), (STRING, convert.string_to_double), fails=_PARSES)
     ),
-    "string": _is(
+    "string": declare(
         "function",
-        *_converts(
+        *converts(
             STRING,
             (BOOL, convert.bool_to_string),
             (INT, convert.int_to_string),
             (UINT, convert.int_to_string),
             (DOUBLE, convert.double_to_string),
             (BYTES, convert.bytes_to_string),
+            (TIMESTAMP, times.timestamp_to_string),
+            (DURATION, times.duration_to_string),
             fails=frozenset({"bytes"}),
         ),
     ),
-    "bytes": _is("function", *_converts(BYTES, (STRING, convert.string_to_bytes))),
-    "bool": _is("function", *_converts(BOOL, (STRING, convert.string_to_bool), fails=frozenset({"string"}))),
-    "dyn": _is("function", Overload((DYN,), DYN, _same, _itself)),
+    "bytes": declare("function", *converts(BYTES, (STRING, convert.string_to_bytes))),
+    "bool": declare("function", *converts(BOOL, (STRING, convert.string_to_bool), fails=_PARSES)),
+    "timestamp": declare(
+        "function",
+        *converts(
+            TIMESTAMP,
+            (STRING, times.string_to_timestamp),
+            (INT, times.int_to_timestamp),
+            fails=frozenset({"string", "int"}),
+        ),
+    ),
+    "duration": declare("function", *converts(DURATION, (STRING, times.string_to_duration), fails=_PARSES)),
+    "type": declare("function", Overload((DYN,), TYPE, values.type_of)),
+    "dyn": declare("function", Overload((DYN,), DYN, values.same, itself)),
+    **LIBRARY,
 }
 """Every function but terms(), hits() and the operators == != in, whose types no overload can state."""
 
-_BY_KIND: Final[dict[str, dict[tuple[str, ...], Callable[..., Any]]]] = {
-    name: {tuple(p.kind for p in overload.params): overload.function for overload in function.overloads}
-    for name, function in FUNCTIONS.items()
-}
-
-
-def _dispatch(name: str, *arguments: Any) -> Any:
-    """Choose the overload by the kinds that the arguments turn out to have."""
-    function = _BY_KIND[name].get(tuple(map(runtime.kind_of, arguments)))
-    if function is None:
-        raise CelRuntimeError("no such overload")
-    return function(*arguments)
-
-
-def dynamic(name: str, overloads: list[Overload]) -> Overload:
-    """An overload that chooses among these when the rule runs, since an argument is dyn."""
-    results = {overload.result for overload in overloads}
-    result = results.pop() if len(results) == 1 else DYN
-    cost = max(overload.cost for overload in overloads)
-    params = tuple(DYN for _ in overloads[0].params)
-    return Overload(params, result, functools.partial(_dispatch, name), fails=True, cost=cost)
+WITH_OPTIONALS: Final[Mapping[str, Function]] = {**FUNCTIONS, **OPTIONALS}
+"""The functions of an environment with the extension `optional`."""

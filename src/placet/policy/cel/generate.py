@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
-from placet.policy.cel import runtime
+from placet.policy.cel import optionals, runtime, values
 from placet.policy.cel.check import Checked
-from placet.policy.cel.functions import SCAN
 from placet.policy.cel.nodes import (
+    Bind,
     Call,
     Constant,
     Index,
@@ -28,14 +28,18 @@ from placet.policy.cel.nodes import (
     Ternary,
     children,
 )
+from placet.policy.cel.overloads import SCAN
 from placet.policy.cel.types import BOOL, Type
 
-_EXACT: Final = ("string", "int", "uint")
+_EXACT: Final = ("string", "int", "uint", "timestamp", "duration")
 """Types whose Python equality, hash and order are those of the language, within one type."""
-_INLINE_EQUAL: Final = ("bool", "int", "uint", "double")
+_INLINE_EQUAL: Final = ("bool", "int", "uint", "double", "timestamp", "duration", "type")
 _SELF_EVIDENT: Final = ("null", "string", "bytes")
 """A Python None, str or bytes equals nothing of another type, whatever stands on the other side."""
-_CONTAINERS: Final = ("list", "map", "object", "dyn")
+_CONTAINERS: Final = ("list", "map", "object", "abstract", "dyn")
+
+
+_IN_PAIRS: Final = (runtime.all_in_pairs, runtime.any_in_pairs)
 
 
 class Code(NamedTuple):
@@ -43,6 +47,14 @@ class Code(NamedTuple):
 
     expression: ast.expr
     fails: bool
+
+
+class Variable(NamedTuple):
+    """A variable of a rule, and its name in the code; one that is `lazy` is called for its value, and can fail."""
+
+    name: str
+    code: str
+    lazy: bool = False
 
 
 class Generator:
@@ -53,7 +65,7 @@ class Generator:
         self.costs = costs
         self.bound: dict[str, Any] = {}
         self.names: dict[int, str] = {}
-        self.scopes: list[tuple[str, str]] = []
+        self.scopes: list[Variable] = []
         self.variables = 0
         self.by_type: dict[type[Node], Callable[[Any], Code]] = {
             Constant: self._constant,
@@ -66,6 +78,7 @@ class Generator:
             ListLiteral: self._list_literal,
             MapLiteral: self._map_literal,
             Macro: self._macro,
+            Bind: self._bind,
         }
 
     def generate(self, node: Node) -> Code:
@@ -73,8 +86,12 @@ class Generator:
         if node in self.checked.text_calls:
             asked = self.checked.text_calls[node]
             return Code(_method(_name("T"), asked.method, *map(_constant, asked.arguments)), fails=False)
-        code = self.by_type[type(node)](node)
-        tag = runtime.tagger(self.checked.types[node]) if node in self.checked.facts else None
+        if node in self.checked.failures:
+            return Code(self.helper(runtime.fail, _constant(self.checked.failures[node])), fails=True)
+        if node in self.checked.constants:
+            return Code(self.bind(self.checked.constants[node]), fails=False)
+        code = self._fact(self.checked.names[node]) if node in self.checked.names else self.by_type[type(node)](node)
+        tag = values.tagger(self.checked.types[node]) if node in self.checked.facts else None
         return code if tag is None else Code(self.helper(tag, code.expression), code.fails)
 
     def condition(self, node: Node) -> Code:
@@ -105,21 +122,24 @@ class Generator:
     # --- values ---
 
     def _constant(self, node: Constant) -> Code:
-        if isinstance(node.value, runtime.Uint):  # not a constant to Python's compiler
+        if isinstance(node.value, values.Uint):  # not a constant to Python's compiler
             return Code(self.bind(node.value), fails=False)
         return Code(_constant(node.value), fails=False)
 
+    def _fact(self, name: str) -> Code:
+        return Code(_item(_name("F"), name), fails=False)
+
     def _name(self, node: Name) -> Code:
-        if not node.rooted:
-            for name, variable in reversed(self.scopes):
-                if name == node.name:
-                    return Code(_name(variable), fails=False)
-        return Code(_item(_name("F"), node.name), fails=False)
+        variable = next(each for each in reversed(self.scopes) if each.name == node.name)
+        code = _name(variable.code)
+        return Code(_call(code) if variable.lazy else code, fails=variable.lazy)
 
     def _select(self, node: Select) -> Code:
         owner = self.generate(node.operand)
         field = _constant(node.field)
         kind = self.type(node.operand).kind
+        if node.optional and not node.test:
+            return Code(self.helper(runtime.optional_index, owner.expression, field), fails=True)
         if kind == "object":  # facts are complete, so a declared field cannot be missing
             if not node.test:
                 return Code(_item(owner.expression, node.field), owner.fails)
@@ -134,8 +154,10 @@ class Generator:
 
     def _index(self, node: Index) -> Code:
         owner, key = self.type(node.operand), self.type(node.key)
-        if owner.kind == "list" and key.kind == "int":
-            function: Callable[..., Any] = runtime.list_get
+        if node.optional:
+            function: Callable[..., Any] = runtime.optional_index
+        elif owner.kind == "list" and key.kind == "int":
+            function = runtime.list_get
         elif owner.kind == "map" and owner.params[0] == key and key.kind in _EXACT:
             function = runtime.map_get
         else:
@@ -145,7 +167,9 @@ class Generator:
 
     def _list_literal(self, node: ListLiteral) -> Code:
         parts = [self.generate(element) for element in node.elements]
-        made = ast.List(elts=[part.expression for part in parts], ctx=ast.Load())
+        made = _list([part.expression for part in parts])
+        if node.optional:
+            return Code(self.helper(runtime.make_list, made, _constant(node.optional)), fails=True)
         return Code(made, any(part.fails for part in parts))
 
     def _map_literal(self, node: MapLiteral) -> Code:
@@ -153,10 +177,11 @@ class Generator:
         values = [self.generate(value) for value in node.values]
         fails = any(part.fails for part in (*keys, *values))
         key_list, value_list = [key.expression for key in keys], [value.expression for value in values]
-        if all(isinstance(key, Constant) and isinstance(key.value, str) for key in node.keys):
+        is_plain = all(isinstance(key, Constant) and isinstance(key.value, str) for key in node.keys)
+        if is_plain and not node.optional:
             return Code(ast.Dict(keys=[*key_list], values=value_list), fails)
-        lists = (ast.List(elts=parts, ctx=ast.Load()) for parts in (key_list, value_list))
-        return Code(self.helper(runtime.make_map, *lists), fails=True)
+        optional = [_constant(node.optional)] if node.optional else []
+        return Code(self.helper(runtime.make_map, _list(key_list), _list(value_list), *optional), fails=True)
 
     # --- conditions ---
 
@@ -224,57 +249,83 @@ class Generator:
     # --- macros ---
 
     @contextmanager
-    def _scope(self, name: str) -> Iterator[str]:
-        """Bring a variable into scope, under a name of ours."""
-        variable = f"v{self.variables}"
-        self.variables += 1
-        self.scopes.append((name, variable))
-        yield variable
-        self.scopes.pop()
+    def _scope(self, *names: str | None, lazy: bool = False) -> Iterator[list[str]]:
+        """Bring variables into scope, under names of ours; None is a variable that the macro does not have."""
+        made = [Variable(name, f"v{self.variables + i}", lazy) for i, name in enumerate(names) if name is not None]
+        self.variables += len(names)
+        self.scopes += made
+        yield [variable.code for variable in made]
+        del self.scopes[-len(made) :]
+
+    def _bind(self, node: Bind) -> Code:
+        value = self.generate(node.value)
+        with self._scope(node.variable, lazy=value.fails) as variables:
+            body = self.generate(node.body)
+        bound = self.helper(runtime.lazy, _lambda(value.expression)) if value.fails else value.expression
+        return Code(_call(_lambda(body.expression, *variables), bound), body.fails)
 
     def _over(self, node: Macro) -> Code:
         """Generate what a macro runs over; a mapping gives its keys in Python too."""
         code = self.generate(node.over)
-        if self.type(node.over).kind != "dyn":
+        kind = self.type(node.over).kind
+        if kind == "dyn":
+            function = runtime.elements if node.second is None else runtime.pairs
+            return Code(self.helper(function, code.expression), fails=True)
+        if node.second is None:
             return code
-        return Code(self.helper(runtime.elements, code.expression), fails=True)
+        paired = self.helper(enumerate, code.expression) if kind == "list" else _method(code.expression, "items")
+        return Code(paired, code.fails)
 
     def _macro(self, node: Macro) -> Code:
         if node.kind == "exists" and (sought := self._sought(node)) is not None:
             return self._membership(*sought, node.over)
+        if node.kind in ("optMap", "optFlatMap"):
+            return self._optional_macro(node)
         over = self._over(node)
-        with self._scope(node.variable) as variable:
-            if node.kind == "map":
-                return self._map(node, over, variable)
+        with self._scope(node.variable, node.second) as variables:
+            if node.kind in ("map", "transformMap"):
+                return self._map(node, over, variables)
             body = self.condition(node.body)
         if node.kind == "filter":
-            made = ast.ListComp(elt=_name(variable), generators=[_for(variable, over, body)])
+            made = ast.ListComp(elt=_name(variables[0]), generators=[_for(variables, over, body)])
             return Code(made, over.fails or body.fails)
         if node.kind == "exists_one":
-            ones = ast.GeneratorExp(elt=_constant(1), generators=[_for(variable, over, body)])
+            ones = ast.GeneratorExp(elt=_constant(1), generators=[_for(variables, over, body)])
             return Code(_compare(self.helper(sum, ones), ast.Eq(), _constant(1)), over.fails or body.fails)
-        return self._quantifier(node, over, variable, body)
+        return self._quantifier(node, over, variables, body)
 
-    def _map(self, node: Macro, over: Code, variable: str) -> Code:
+    def _map(self, node: Macro, over: Code, variables: list[str]) -> Code:
         condition = None if node.condition is None else self.condition(node.condition)
         body = self.generate(node.body)
-        made = ast.ListComp(elt=body.expression, generators=[_for(variable, over, condition)])
+        each = [_for(variables, over, condition)]
+        made: ast.expr = ast.ListComp(elt=body.expression, generators=each)
+        if node.kind == "transformMap":
+            pair = ast.Tuple(elts=[_name(variables[0]), body.expression], ctx=ast.Load())
+            made = self.helper(runtime.map_from, ast.ListComp(elt=pair, generators=each))
         return Code(made, over.fails or body.fails or (condition is not None and condition.fails))
 
-    def _quantifier(self, node: Macro, over: Code, variable: str, body: Code) -> Code:
+    def _quantifier(self, node: Macro, over: Code, variables: list[str], body: Code) -> Code:
         is_all = node.kind == "all"
         if body.fails:
-            function = runtime.all_in if is_all else runtime.any_in
-            made = self.helper(function, over.expression, _lambda(body.expression, variable))
+            helpers = (runtime.all_in, runtime.any_in) if node.second is None else _IN_PAIRS
+            made = self.helper(helpers[not is_all], over.expression, _lambda(body.expression, *variables))
         else:
-            each = ast.GeneratorExp(elt=body.expression, generators=[_for(variable, over, None)])
+            each = ast.GeneratorExp(elt=body.expression, generators=[_for(variables, over, None)])
             made = self.helper(all if is_all else any, each)
         return Code(made, over.fails or body.fails)
+
+    def _optional_macro(self, node: Macro) -> Code:
+        over = self.generate(node.over)
+        with self._scope(node.variable) as variables:
+            body = self.generate(node.body)
+        function = optionals.map_value if node.kind == "optMap" else optionals.flat_map_value
+        return Code(self.helper(function, over.expression, _lambda(body.expression, *variables)), fails=True)
 
     def _sought(self, node: Macro) -> tuple[Node, Code] | None:
         """Give `x` when a macro is `list.exists(v, v == x)`, which is `x in list`, as long as finding x cannot fail."""
         body = node.body
-        if not isinstance(body, Call) or body.function != "==" or self.type(node.over).kind != "list":
+        is_list = self.type(node.over).kind == "list" and node.second is None
+        if not isinstance(body, Call) or body.function != "==" or not is_list:
             return None
         for variable, other in (body.arguments, body.arguments[::-1]):
             is_variable = isinstance(variable, Name) and variable.name == node.variable and not variable.rooted
@@ -313,9 +364,14 @@ def _compare(left: ast.expr, operator: ast.cmpop, right: ast.expr) -> ast.expr:
     return ast.Compare(left=left, ops=[operator], comparators=[right])
 
 
-def _for(variable: str, over: Code, condition: Code | None) -> ast.comprehension:
+def _list(elements: list[ast.expr]) -> ast.expr:
+    return ast.List(elts=elements, ctx=ast.Load())
+
+
+def _for(variables: list[str], over: Code, condition: Code | None) -> ast.comprehension:
     conditions = [] if condition is None else [condition.expression]
-    target = ast.Name(id=variable, ctx=ast.Store())
+    names: list[ast.expr] = [ast.Name(id=variable, ctx=ast.Store()) for variable in variables]
+    target = names[0] if len(names) == 1 else ast.Tuple(elts=names, ctx=ast.Store())
     return ast.comprehension(target=target, iter=over.expression, ifs=conditions, is_async=0)
 
 

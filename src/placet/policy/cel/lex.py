@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from placet.policy.cel.errors import CelError
-from placet.policy.cel.runtime import INT_MAX, UINT_MAX, Uint
+from placet.policy.cel.values import INT_MAX, UINT_MAX, Uint
 
 TokenKind = Literal["constant", "name", "field", "operator", "end"]
 

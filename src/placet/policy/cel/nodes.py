@@ -27,23 +27,28 @@ class Name(Node, frozen=True, eq=False):
 
 
 class Select(Node, frozen=True, eq=False):
-    """`operand.field`, or `has(operand.field)` when `test` is set."""
+    """`operand.field`, or `has(operand.field)` when `test` is set, or `operand.?field` when `optional` is."""
 
     operand: Node
     field: str
     at: int
     test: bool = False
+    optional: bool = False
 
 
 class Index(Node, frozen=True, eq=False):
-    """`operand[key]`."""
+    """`operand[key]`, or `operand[?key]` when `optional` is set."""
 
     operand: Node
     key: Node
+    optional: bool = False
 
 
 class Call(Node, frozen=True, eq=False):
-    """A function, a member function (its target is the first argument) or an operator, written at `at`."""
+    """A function, a member function (its target is the first argument) or an operator, written at `at`.
+
+    A function in a namespace bears it in its name: "math.abs".
+    """
 
     function: str
     arguments: tuple[Node, ...]
@@ -67,29 +72,43 @@ class Ternary(Node, frozen=True, eq=False):
 
 
 class ListLiteral(Node, frozen=True, eq=False):
-    """`[a, b]`."""
+    """`[a, b]`; `optional` are the places of elements that were written `?a`."""
 
     elements: tuple[Node, ...]
+    optional: tuple[int, ...] = ()
 
 
 class MapLiteral(Node, frozen=True, eq=False):
-    """`{k: v}`."""
+    """`{k: v}`; `optional` are the places of entries that were written `?k: v`."""
 
     keys: tuple[Node, ...]
     values: tuple[Node, ...]
+    optional: tuple[int, ...] = ()
 
 
-MacroName = Literal["all", "exists", "exists_one", "map", "filter"]
+MacroName = Literal["all", "exists", "exists_one", "map", "filter", "transformMap", "optMap", "optFlatMap"]
 
 
 class Macro(Node, frozen=True, eq=False):
-    """`over.kind(variable, body)`; a `map` of three arguments has a condition before its body."""
+    """`over.kind(variable, body)`; a map() of three arguments has a condition before its body.
+
+    With a `second` variable, the first is the index or the key and the second the element or the value.
+    """
 
     kind: MacroName
     over: Node
     variable: str
     body: Node
     condition: Node | None = None
+    second: str | None = None
+
+
+class Bind(Node, frozen=True, eq=False):
+    """`cel.bind(variable, value, body)`."""
+
+    variable: str
+    value: Node
+    body: Node
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -105,6 +124,8 @@ def children(node: Node) -> tuple[Node, ...]:
             return (condition, then, otherwise)
         case MapLiteral(keys=keys, values=values):
             return (*keys, *values)
+        case Bind(value=value, body=body):
+            return (value, body)
         case Macro(over=over, condition=condition, body=body):
             return (over, body) if condition is None else (over, condition, body)
         case _:

@@ -1,30 +1,27 @@
 """Tokens to a syntax tree: the whole grammar of CEL, with a limit on nesting that is ours and not the interpreter's.
 
 Binary operators are read by precedence climbing, so one level of parentheses costs five Python frames, not ten. Message
-construction is refused, since the facts are plain values.
+construction is refused, since the facts are plain values. What a macro becomes is in macros.py.
 """
 
 from typing import Final, Literal, NoReturn, cast
 
-import msgspec
-
 from placet.policy.cel.errors import CelError
 from placet.policy.cel.lex import RESERVED, Token, tokenize
+from placet.policy.cel.macros import NAMESPACES, Extension, Written, function_call, member_call, path_of
 from placet.policy.cel.nodes import (
     Call,
     Constant,
     Index,
     ListLiteral,
     Logic,
-    Macro,
-    MacroName,
     MapLiteral,
     Name,
     Node,
     Select,
     Ternary,
 )
-from placet.policy.cel.runtime import INT_MAX
+from placet.policy.cel.values import INT_MAX
 
 MAX_SOURCE: Final = 20_000
 """Longest source of one rule, in characters."""
@@ -38,26 +35,20 @@ _PRECEDENCE: Final = {
     **dict.fromkeys(["+", "-"], 4),
     **dict.fromkeys(["*", "/", "%"], 5),
 }
-_MACROS: Final[dict[str, tuple[int, ...]]] = {
-    "all": (2,),
-    "exists": (2,),
-    "exists_one": (2,),
-    "filter": (2,),
-    "map": (2, 3),
-}
-"""Macros by name, with the numbers of arguments that they take."""
 
 
-def parse(source: str) -> Node:
+def parse(source: str, extensions: frozenset[Extension] = frozenset()) -> Node:
     """Parse one expression; raises CelError with the place of the first mistake."""
     if len(source) > MAX_SOURCE:
         raise CelError(f"the rule is longer than {MAX_SOURCE} characters", MAX_SOURCE, source)
-    return _Parser(source).whole()
+    return _Parser(source, extensions).whole()
 
 
 class _Parser:
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, extensions: frozenset[Extension]) -> None:
         self.source = source
+        self.extensions = extensions
+        self.namespaces = NAMESPACES | ({"optional"} & extensions)
         self.tokens = tokenize(source)
         self.at = 0
         self.depth = 0
@@ -181,9 +172,10 @@ class _Parser:
             if self.accept("."):
                 node = self.selection(start, node)
             elif self.accept("["):
+                optional = self.asks_optional()
                 key = self.expression()
                 self.expect("]")
-                node = Index(start, self.end, self.height(at, node, key), node, key)
+                node = Index(start, self.end, self.height(at, node, key), node, key, optional)
             else:
                 raise CelError(
                     "messages cannot be constructed in a rule", at, self.source, "write a map: {'key': value}"
@@ -191,48 +183,66 @@ class _Parser:
         return node
 
     def selection(self, start: int, operand: Node) -> Node:
+        optional = self.asks_optional()
         token = self.next()
         if token.kind not in ("name", "field"):
             self.at -= 1
             self.unexpected("a field")
-        if not self.sees("(") or token.kind == "field":
+        if not self.sees("(") or token.kind == "field" or optional:
             height = self.height(token.start, operand)
-            return Select(start, self.end, height, operand, token.text, token.start)
+            return Select(start, self.end, height, operand, token.text, token.start, optional=optional)
+        path = path_of(operand)
+        if path in self.namespaces:
+            return self.called(start, token, f"{path}.{token.text}")
         arguments = self.arguments()
-        if token.text in _MACROS:
-            return self.macro(start, token, operand, arguments)
+        written = self.written(start, token.start, token.text, arguments)
+        if (made := member_call(written, operand)) is not None:
+            return self.measured(made)
         height = self.height(token.start, operand, *arguments)
         return Call(start, self.end, height, token.text, (operand, *arguments), token.start, "member")
 
+    def called(self, start: int, token: Token, name: str) -> Node:
+        """A call of a function, in a namespace or in none, of which the name has been read."""
+        at = token.start if name == token.text else start
+        arguments = self.arguments()
+        if (made := function_call(self.written(start, at, name, arguments))) is not None:
+            return self.measured(made)
+        height = self.height(at, *arguments)
+        return Call(start, self.end, height, name, arguments, at, "function")
+
+    def written(self, start: int, at: int, name: str, arguments: tuple[Node, ...]) -> Written:
+        return Written(self.source, self.extensions, name, at, start, self.end, arguments)
+
+    def measured(self, node: Node) -> Node:
+        if node.height > MAX_DEPTH:
+            raise self.too_deep(node.start)
+        return node
+
+    def asks_optional(self) -> bool:
+        """Whether a `?` stands here that makes what follows optional."""
+        return "optional" in self.extensions and self.accept("?")
+
     def arguments(self) -> tuple[Node, ...]:
         self.expect("(")
-        return self.sequence(")")
+        return self.sequence(")")[0]
 
-    def sequence(self, closing: str) -> tuple[Node, ...]:
-        """Expressions between commas, up to and with the closing bracket; one comma may trail before `]`."""
+    def sequence(self, closing: str) -> tuple[tuple[Node, ...], tuple[int, ...]]:
+        """Expressions between commas, up to and with the closing bracket; one comma may trail before `]`.
+
+        Beside them the places of those that are optional, which only elements of a list can be.
+        """
         nodes: list[Node] = []
+        optional: list[int] = []
         while not self.accept(closing):
+            if closing == "]" and self.asks_optional():
+                optional.append(len(nodes))
             nodes.append(self.expression())
             if not self.accept(","):
                 self.expect(closing)
                 break
             if self.sees(closing) and closing == ")":
                 self.unexpected("an argument")
-        return tuple(nodes)
-
-    def macro(self, start: int, name: Token, over: Node, arguments: tuple[Node, ...]) -> Node:
-        if len(arguments) not in _MACROS[name.text]:
-            hint = f"write {name.text}(name, expression)"
-            raise CelError(
-                f"'{name.text}' takes a name and an expression", name.start, self.source, hint, len(name.text)
-            )
-        variable, *conditions, body = arguments
-        if not isinstance(variable, Name) or variable.rooted:
-            length = variable.end - variable.start
-            raise CelError(f"'{name.text}' takes a plain name first", variable.start, self.source, None, length)
-        condition = conditions[0] if conditions else None
-        height = self.height(name.start, over, *arguments)
-        return Macro(start, self.end, height, cast("MacroName", name.text), over, variable.name, body, condition)
+        return tuple(nodes), tuple(optional)
 
     def primary(self) -> Node:
         token = self.token
@@ -252,8 +262,8 @@ class _Parser:
             self.expect(")")
             return node
         if self.accept("["):
-            elements = self.sequence("]")
-            return ListLiteral(start, self.end, self.height(start, *elements), elements)
+            elements, optional = self.sequence("]")
+            return ListLiteral(start, self.end, self.height(start, *elements), elements, optional)
         if not self.accept("{"):
             self.unexpected("an expression")
         return self.mapping(start)
@@ -271,31 +281,25 @@ class _Parser:
     def name(self, token: Token, start: int, *, rooted: bool) -> Node:
         if token.text in RESERVED:
             raise CelError(f"'{token.text}' is a reserved word", token.start, self.source, length=len(token.text))
-        if not self.sees("("):
-            return Name(start, token.end, 1, token.text, rooted)
-        arguments = self.arguments()
-        if token.text == "has":
-            return self.has(token, arguments)
-        height = self.height(token.start, *arguments)
-        return Call(start, self.end, height, token.text, arguments, token.start, "function")
-
-    def has(self, token: Token, arguments: tuple[Node, ...]) -> Node:
-        if len(arguments) != 1 or not isinstance(arguments[0], Select) or arguments[0].test:
-            hint = "write has(object.field)"
-            raise CelError("'has' takes one field of an object or map", token.start, self.source, hint, len("has"))
-        return msgspec.structs.replace(arguments[0], start=token.start, end=self.end, test=True)
+        if self.sees("("):
+            return self.called(start, token, token.text)
+        return Name(start, token.end, 1, token.text, rooted)
 
     def mapping(self, start: int) -> Node:
         keys: list[Node] = []
         values: list[Node] = []
+        optional: list[int] = []
         while not self.accept("}"):
+            if self.asks_optional():
+                optional.append(len(keys))
             keys.append(self.expression())
             self.expect(":")
             values.append(self.expression())
             if not self.accept(","):
                 self.expect("}")
                 break
-        return MapLiteral(start, self.end, self.height(start, *keys, *values), tuple(keys), tuple(values))
+        height = self.height(start, *keys, *values)
+        return MapLiteral(start, self.end, height, tuple(keys), tuple(values), tuple(optional))
 
 
 def _is_number(token: Token) -> bool:

@@ -1,82 +1,21 @@
-"""What a compiled rule calls while it runs: arithmetic that overflows, look-ups that fail, error absorption.
-
-Values are plain Python: None, bool, int, Uint, float, str, bytes, list or tuple, mapping. Declared objects are
-mappings. A map that would hold both a bool and the number that Python takes for equal to it (true and 1, false and 0)
-is refused, since a Python dict cannot hold both.
-"""
+"""What a compiled rule calls while it runs: arithmetic that overflows, look-ups that fail, error absorption."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from placet.policy.cel.errors import CelRuntimeError
-from placet.policy.cel.types import Kind, Type
+from placet.policy.cel.types import Kind
+from placet.policy.cel.values import INT_MAX, INT_MIN, OVERLOAD, UINT_MAX, MixedMap, Optional, Uint, kind_of
 
-INT_MAX: Final = 2**63 - 1
-INT_MIN: Final = -(2**63)
-UINT_MAX: Final = 2**64 - 1
 MAX_SIZE: Final = 250_000
-"""Longest string, bytes or list that `+` may make: a small rule cannot eat the memory by doubling a value."""
+"""Longest string, bytes or list that a call may make: a small rule cannot eat the memory by doubling a value."""
 MAX_COMPARED: Final = 10_000
 """Most parts that one `==` of lists or maps compares: values that share their parts are small, and endless to walk."""
 
 _OVERFLOW: Final = "integer overflow"
-_OVERLOAD: Final = "no such overload"
 _MISSING: Final = object()
-_KINDS: Final[dict[type, Kind]] = {
-    type(None): "null",
-    bool: "bool",
-    int: "int",
-    float: "double",
-    str: "string",
-    bytes: "bytes",
-    list: "list",
-    tuple: "list",
-    dict: "map",
-}
-
-
-class Uint(int):
-    """An unsigned 64-bit integer: equal to the int of the same value, but another type of the language."""
-
-    __slots__ = ()
-
-
-_KINDS[Uint] = "uint"
-
-
-def kind_of(value: Any) -> Kind:
-    """The kind of a value; raises CelRuntimeError for what is no value of the language."""
-    kind = _KINDS.get(type(value))
-    if kind is None:
-        if not isinstance(value, Mapping):
-            raise CelRuntimeError(_OVERLOAD)
-        return "map"
-    return kind
-
-
-def tagger(declared: Type) -> Callable[[Any], Any] | None:
-    """Make a function that gives facts the types that JSON does not carry (uint, double); None when none is needed."""
-    if not declared.mentions("uint", "double"):
-        return None
-    match declared.kind:
-        case "uint":
-            return Uint
-        case "double":
-            return float
-        case "list":
-            element = tagger(declared.params[0]) or _same
-            return lambda value: [element(part) for part in value]
-        case "map":
-            key, inner = (tagger(part) or _same for part in declared.params)
-            return lambda value: {key(k): inner(v) for k, v in value.items()}
-        case _:
-            fields = {name: tagger(part) or _same for name, part in declared.fields}
-            return lambda value: {name: tag(value[name]) for name, tag in fields.items()}
-
-
-def _same(value: Any) -> Any:
-    return value
+_WITH_PARTS: Final = frozenset({"list", "map", "abstract"})
 
 
 # --- numbers -----------------------------------------------------------------------------------------------------
@@ -147,7 +86,9 @@ def uint_multiply(left: int, right: int) -> Uint:
 
 def uint_divide(left: int, right: int) -> Uint:
     """Divide and drop the fraction."""
-    return Uint(int_divide(left, right))
+    if right == 0:
+        raise CelRuntimeError("division by zero")
+    return Uint(left // right)
 
 
 def uint_modulo(left: int, right: int) -> Uint:
@@ -220,8 +161,10 @@ def equal(left: Any, right: Any) -> bool:
 def _parts(left: Any, right: Any) -> list[tuple[Any, Any]] | None:
     """What must be equal for the two to be equal: nothing more for equal scalars; None when they already differ."""
     kinds = kind_of(left), kind_of(right)
-    if "list" not in kinds and "map" not in kinds:
+    if kinds[0] not in _WITH_PARTS and kinds[1] not in _WITH_PARTS:
         return [] if _same_scalar(left, right) else None
+    if kinds[0] == kinds[1] == "abstract":
+        left, right, kinds = left.held, right.held, ("list", "list")
     if kinds[0] != kinds[1] or len(left) != len(right):
         return None
     if kinds[0] == "list":
@@ -238,7 +181,9 @@ def find(mapping: Mapping[Any, Any], key: Any) -> Any:
     if kind not in ("bool", "int", "uint", "string"):
         return _MISSING
     value = mapping.get(key, _MISSING)
-    if value is not _MISSING and key in (0, 1):  # to Python true is 1: look at the key that is stored
+    if (
+        value is not _MISSING and key in (0, 1) and not isinstance(mapping, MixedMap)
+    ):  # to Python true is 1: look at the key that is stored
         stored = next(k for k in mapping if k == key)
         return value if (type(stored) is bool) == (kind == "bool") else _MISSING
     return value
@@ -268,31 +213,57 @@ def list_get(values: Sequence[Any], index: int) -> Any:
 
 
 def index(container: Any, key: Any) -> Any:
-    """`container[key]` when a type is known only now."""
+    """`container[key]` when a type is known only now; of an optional value, an optional value."""
     kind = kind_of(container)
     if kind == "map":
         return map_find(container, key)
+    if kind == "abstract":
+        return optional_index(container, key)
     if kind != "list":
-        raise CelRuntimeError(_OVERLOAD)
+        raise CelRuntimeError(OVERLOAD)
+    return list_get(container, _position(key))
+
+
+def _position(key: Any) -> int:
     if kind_of(key) == "double" and key.is_integer():
         key = int(key)
     if kind_of(key) not in ("int", "uint"):
         raise CelRuntimeError("a list index must be a whole number")
-    return list_get(container, key)
+    return int(key)
 
 
 def select(value: Any, field: str) -> Any:
-    """`value.field` when the type is known only now."""
+    """`value.field` when the type is known only now; of an optional value, an optional value."""
+    if isinstance(value, Optional):
+        return optional_index(value, field)
     if kind_of(value) != "map":
-        raise CelRuntimeError(_OVERLOAD)
+        raise CelRuntimeError(OVERLOAD)
     return map_find(value, field)
 
 
 def has_field(value: Any, field: str) -> bool:
     """`has(value.field)` when the type is known only now."""
+    if isinstance(value, Optional):
+        return bool(optional_index(value, field).held)
     if kind_of(value) != "map":
-        raise CelRuntimeError(_OVERLOAD)
+        raise CelRuntimeError(OVERLOAD)
     return find(value, field) is not _MISSING
+
+
+def optional_index(container: Any, key: Any) -> Optional:
+    """`container[?key]` and `container.?key`: nothing where there is no such element (cel-spec proposal 246)."""
+    if isinstance(container, Optional):
+        if not container.held:
+            return container
+        container = container.held[0]
+    kind = kind_of(container)
+    if kind == "map":
+        value = find(container, key)
+        return Optional() if value is _MISSING else Optional((value,))
+    if kind != "list":
+        raise CelRuntimeError(OVERLOAD)
+    place = _position(key)
+    return Optional((container[place],)) if 0 <= place < len(container) else Optional()
 
 
 def contains(element: Any, container: Any) -> bool:
@@ -301,27 +272,64 @@ def contains(element: Any, container: Any) -> bool:
     if kind == "map":
         return find(container, element) is not _MISSING
     if kind != "list":
-        raise CelRuntimeError(_OVERLOAD)
+        raise CelRuntimeError(OVERLOAD)
     return any(equal(element, other) for other in container)
 
 
 def elements(value: Any) -> Iterable[Any]:
     """What a macro runs over when the type is known only now: the elements of a list, the keys of a map."""
     if kind_of(value) not in ("list", "map"):
-        raise CelRuntimeError(_OVERLOAD)
+        raise CelRuntimeError(OVERLOAD)
     return value  # type: ignore[no-any-return]  # a list or a mapping
 
 
-def make_map(keys: Sequence[Any], values: Sequence[Any]) -> dict[Any, Any]:
-    """A map literal whose keys are not all known constants; a repeated key is an error."""
+def pairs(value: Any) -> Iterable[tuple[Any, Any]]:
+    """What a macro of two variables runs over when the type is known only now: indexes or keys, with their values."""
+    kind = kind_of(value)
+    if kind not in ("list", "map"):
+        raise CelRuntimeError(OVERLOAD)
+    found: Iterable[tuple[Any, Any]] = enumerate(value) if kind == "list" else value.items()
+    return found
+
+
+def make_map(keys: Sequence[Any], values: Sequence[Any], optional: Sequence[int] = ()) -> Mapping[Any, Any]:
+    """A map literal whose keys are not all known constants; a repeated key is an error.
+
+    `optional` are the places of the entries that are left out where their value is an absent one.
+    """
     made: dict[Any, Any] = {}
-    for key, value in zip(keys, values, strict=True):
+    rest: list[tuple[Any, Any]] = []
+    for place, (key, value) in enumerate(zip(keys, values, strict=True)):
         if kind_of(key) not in ("bool", "int", "uint", "string"):
             raise CelRuntimeError("unsupported key type")
-        if key in made:
-            raise CelRuntimeError("repeated key")
-        made[key] = value
-    return made
+        held = _held(value) if place in optional else (value,)
+        if held and key in made:  # to Python true is 1: such a key is put aside, for a map that tells them apart
+            rest.append((key, held[0]))
+        elif held:
+            made[key] = held[0]
+    if not rest:
+        return made
+    mixed = MixedMap([*made.items(), *rest])
+    if len(mixed) != len(made) + len(rest):
+        raise CelRuntimeError("repeated key")
+    return mixed
+
+
+def map_from(entries: Sequence[tuple[Any, Any]]) -> Mapping[Any, Any]:
+    """A map of entries whose keys are those of another, and so differ in the language, if not in Python."""
+    made = dict(entries)
+    return made if len(made) == len(entries) else MixedMap(entries)
+
+
+def make_list(values: Sequence[Any], optional: Sequence[int]) -> list[Any]:
+    """A list literal in which the elements at the places named are left out where they are absent."""
+    return [part for place, value in enumerate(values) for part in (_held(value) if place in optional else (value,))]
+
+
+def _held(value: Any) -> tuple[Any, ...]:
+    if isinstance(value, Optional):
+        return value.held
+    raise CelRuntimeError(OVERLOAD)
 
 
 def concat_text(left: Any, right: Any) -> Any:
@@ -345,14 +353,14 @@ def want_bool(value: Any) -> bool:
     """A condition whose type is known only now."""
     if value is True or value is False:
         return value
-    raise CelRuntimeError(_OVERLOAD)
+    raise CelRuntimeError(OVERLOAD)
 
 
 def want_kind(value: Any, kind: Kind) -> Any:
     """The result of a rule whose type is known only now."""
     if kind_of(value) == kind:
         return value
-    raise CelRuntimeError(_OVERLOAD)
+    raise CelRuntimeError(OVERLOAD)
 
 
 def all_of(*conditions: Callable[[], bool]) -> bool:
@@ -375,6 +383,16 @@ def any_in(values: Iterable[Any], condition: Callable[[Any], bool]) -> bool:
     return _decide(values, condition, settles=True)
 
 
+def all_in_pairs(values: Iterable[tuple[Any, Any]], condition: Callable[[Any, Any], bool]) -> bool:
+    """`all` with two variables."""
+    return not _decide(values, lambda pair: condition(*pair), settles=False)
+
+
+def any_in_pairs(values: Iterable[tuple[Any, Any]], condition: Callable[[Any, Any], bool]) -> bool:
+    """`exists` with two variables."""
+    return _decide(values, lambda pair: condition(*pair), settles=True)
+
+
 def _decide(values: Iterable[Any], condition: Callable[[Any], bool], *, settles: bool) -> bool:
     """Whether a condition comes out as `settles`; else the first error that was met on the way, if any."""
     failure: CelRuntimeError | None = None
@@ -387,6 +405,23 @@ def _decide(values: Iterable[Any], condition: Callable[[Any], bool], *, settles:
     if failure is not None:
         raise failure
     return False
+
+
+def lazy(thunk: Callable[[], Any]) -> Callable[[], Any]:
+    """The value of a cel.bind() that can fail: worked out once, and only when it is asked for."""
+    known: list[Any] = []
+
+    def value() -> Any:
+        if not known:
+            known.append(thunk())
+        return known[0]
+
+    return value
+
+
+def fail(message: str) -> Any:
+    """What an unchecked expression does where it could not be checked."""
+    raise CelRuntimeError(message)
 
 
 def misfit(error: Exception) -> CelRuntimeError:
