@@ -6,7 +6,8 @@ else. Beside it stand what is usually put together for the task: pyahocorasick a
 case folding have gone over, and a set of RE2. They look for the same terms, give offsets into another text than the one
 submitted, and look for no patterns, links or contacts; bench/peers.py has what they miss. All ways take turns in every
 round, so that they share the machine's good and bad moments; processor time counts, and the median ratio is printed.
-The hits are checked before anything is printed: planted ones by their place, others by plain string search.
+The hits are checked before anything is printed: planted ones by their place, others by plain string search. The same
+terms are looked for on every view as well, guesses included; what the plain views find must be among what that finds.
 """
 
 import random
@@ -26,12 +27,14 @@ from bench.report import Benchmark, Line, Size, Wrong, median, per_second
 from placet.model import Item
 from placet.screening import Lexicon, PatternSpec, TermList, screen, screen_batch
 from placet.screening.fold import fold
+from placet.screening.lists import VIEWS
 
 LENGTHS: Final = (50, 200, 1_000)
 JUDGED_LENGTH: Final = 50
 CHECKED: Final = 60
 ONE_RATIO: Final = 0.4
 BATCH_RATIO: Final = 1.0
+EVERY_RATIO: Final = 0.15
 
 Planted = list[tuple[int, int, str]]
 
@@ -132,6 +135,17 @@ def check(texts: list[tuple[str, Planted]], lexicon: Lexicon, terms: list[str]) 
             raise Wrong(f"plain search finds other terms in {text!r}")
 
 
+def check_every(texts: list[str], lexicon: Lexicon, every: Lexicon) -> None:
+    items = [Item(body=text) for text in texts]
+    batch = screen_batch(items, every)
+    if batch != [screen(item, every) for item in items]:
+        raise Wrong("batch and one at a time differ on every view")
+    for plain, found in zip(screen_batch(items, lexicon), batch, strict=True):
+        spans = {(f.start, f.end, f.list) for f in found}
+        if not spans.issuperset((f.start, f.end, f.list) for f in plain):
+            raise Wrong(f"every view together finds less than the plain ones: {plain} {found}")
+
+
 def bare(terms: list[str], patterns: list[str]) -> Callable[[list[str]], int]:
     find = CharwiseDoubleArrayAhoCorasick([fold(term) for term in terms]).find
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
@@ -217,18 +231,24 @@ def measure(size: Size) -> Iterator[Line]:
     lexicon = Lexicon.build([TermList("bench/terms", tuple(terms))], specs)
     build = time.process_time() - start
     yield Line(f"lexicon of {plan.terms:,} terms and {plan.patterns} patterns built", f"{build:.2f} s")
+    start = time.process_time()
+    every = Lexicon.build([TermList("bench/terms", tuple(terms), views=tuple(VIEWS))], specs)
+    yield Line("the same for every view", f"{time.process_time() - start:.2f} s")
     floor = bare(terms, [spec.regex for spec in specs])
     ways = usual_ways(terms)
     for length in LENGTHS:
         texts = some_texts(rng, han, words, terms, length, plan.texts)
         check(texts, lexicon, terms)
         judged = size == "full" and length == JUDGED_LENGTH
-        yield from lines([text for text, _ in texts], lexicon, floor, ways, plan, judged=judged)
+        plain = [text for text, _ in texts]
+        check_every(plain, lexicon, every)
+        yield from lines(plain, lexicon, every, floor, ways, plan, judged=judged)
 
 
 def lines(
     texts: list[str],
     lexicon: Lexicon,
+    every: Lexicon,
     floor: Callable[[list[str]], int],
     usual: dict[str, Search],
     plan: Plan,
@@ -241,6 +261,7 @@ def lines(
         "": partial(floor, folded),
         "one at a time": partial(one_at_a_time, items, lexicon),
         "in batch": partial(screen_batch, items, lexicon),
+        "every view, in batch": partial(screen_batch, items, every),
         **{name: partial(each, search, texts) for name, search in usual.items()},
     }
     for way in ways.values():
@@ -249,7 +270,8 @@ def lines(
     for _ in range(plan.rounds):
         for name, way in ways.items():
             times[name].append(seconds(way))
-    least = {"one at a time": ONE_RATIO, "in batch": BATCH_RATIO} if judged else {}
+    wanted = {"one at a time": ONE_RATIO, "in batch": BATCH_RATIO, "every view, in batch": EVERY_RATIO}
+    least = wanted if judged else {}
     for name in list(ways)[1:]:
         question = f"{len(texts[0]):,} characters, {name}"
         yield line(question, len(texts), times[""], times[name], least.get(name))
