@@ -37,6 +37,7 @@ from placet.screening.guesses import (
     words,
 )
 from placet.screening.lists import DISGUISES, VIEWS, DisguiseHit, ListChange, TermList, ViewName
+from placet.screening.look import covers
 from placet.screening.spelling import Spelling, english, spell
 
 THRESHOLDS: Final[Mapping[ViewName, int]] = {
@@ -233,7 +234,7 @@ class DisguiseIndex:
             for each in places:
                 each.append(guess.strength)
             start, end = guess.start - offset, guess.end - offset
-            if not any(_covers(folded, phrase, start, end) for phrase in self._exceptions[guess.source.exceptions]):
+            if not any(covers(folded, phrase, start, end) for phrase in self._exceptions[guess.source.exceptions]):
                 yield guess
 
 
@@ -250,7 +251,3 @@ def _asked(index: _Index, guess: Guess, span: tuple[int, int], signs: tuple[int,
 
 def _folded(phrases: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({fold(phrase) for phrase in phrases}))
-
-
-def _covers(folded: str, phrase: str, start: int, end: int) -> bool:
-    return folded.find(phrase, max(0, end - len(phrase)), start + len(phrase)) >= 0

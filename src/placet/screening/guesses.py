@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from placet.screening.alike import BREAK, SPACE, Signs, likeness, made_from, signs_of
 from placet.screening.fold import fold
 from placet.screening.kept import decoded, encoded, kept
-from placet.screening.keyed import Groups, KeyTable, packed
+from placet.screening.keyed import Groups, KeyTable, asked_together, packed
 from placet.screening.lists import TermList, ViewName
 from placet.screening.segment import Explained, Words, dictionary
-from placet.screening.spelling import UNKNOWN_WORD, Spelling, english
+from placet.screening.spelling import LONGEST_WORD, UNKNOWN_WORD, Spelling, english
 
 Places = NDArray[np.int64]
 Costs = NDArray[np.int64]
@@ -419,11 +419,10 @@ class ShuffledNet:
         if not widths:
             return {}
         keys = [_pair_key(signs[: size - width + 1], signs[width - 1 :]) for width in widths]
-        near = self._together.may(np.concatenate(keys))
         framed = {}
-        for width, of_width in zip(widths, np.split(near, np.cumsum([len(each) for each in keys[:-1]])), strict=True):
+        for width, near in zip(widths, asked_together(self._together.may, keys), strict=True):
             last = size - width + 1
-            framed[width] = ((of_width != 0) & (breaks[:last] == breaks[width : width + last])).nonzero()[0]
+            framed[width] = ((near != 0) & (breaks[:last] == breaks[width : width + last])).nonzero()[0]
         return framed
 
     def _checked(
@@ -600,8 +599,6 @@ def _row_key(row: Sequence[int]) -> int:
 # --- initials ----------------------------------------------------------------------------------------------------
 
 _LONGEST_INITIALS: Final = 8
-_LONGEST_KEPT: Final = 64
-"""What was read of longer words is not kept."""
 _PARTLY: Final = 7_000
 """A word in Latin letters of which the initials are only the beginning or the end."""
 _JOINED: Final = 4_000
@@ -639,7 +636,7 @@ class InitialsNet:
         `known` says whether letters are the initials of any term.
         """
         for place, word in enumerate(spelling.words):
-            hits = self._hits(word) if len(word) <= _LONGEST_KEPT else self._read(word)
+            hits = self._hits(word) if len(word) <= LONGEST_WORD else self._read(word)
             start = int(spelling.word_start[place]) if hits else 0
             if hits and start + len(word) == spelling.word_end[place]:
                 for first, last, rest, terms, strength in hits:

@@ -217,4 +217,9 @@ def excused(hit: Hit, buffer: Buffer) -> bool:
     first = max(0, hit.end - longest)
     around = fold(buffer.raw[first : hit.start + longest])
     start, end = hit.start - first, hit.end - first
-    return any(around.find(each, max(0, end - len(each)), start + len(each)) >= 0 for each in phrases)
+    return any(covers(around, phrase, start, end) for phrase in phrases)
+
+
+def covers(folded: str, phrase: str, start: int, end: int) -> bool:
+    """Whether folded[start:end] lies inside an occurrence of the phrase."""
+    return folded.find(phrase, max(0, end - len(phrase)), start + len(phrase)) >= 0

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placet.screening.alike import Signs, likeness, signs_of
-from placet.screening.keyed import KeyTable, packed
+from placet.screening.keyed import KeyTable, asked_together, packed
 
 Costs = NDArray[np.int64]
 Places = NDArray[np.int64]
@@ -117,9 +117,8 @@ class Words:
             last = max(0, size - length + 1)
             inside.append(((piece[:last] >= 0) & (piece[:last] == piece[length - 1 :])).nonzero()[0])
         keys = [packed(signs, at, length) for length, at in enumerate(inside, 2)]
-        places = self._table.find(np.concatenate(keys))  # one question for all lengths: their keys differ
         found = []
-        for at, asked in zip(inside, np.split(places, np.cumsum([len(at) for at in inside[:-1]])), strict=True):
+        for at, asked in zip(inside, asked_together(self._table.find, keys), strict=True):
             costs = np.full(size, _NEVER, np.int64)
             known = (asked >= 0).nonzero()[0]
             costs[at[known]] = self._costs[asked[known]]

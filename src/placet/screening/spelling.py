@@ -23,7 +23,8 @@ Places = NDArray[np.int64]
 _VERSION: Final = b"1"
 """Changes with whatever the costs of English words are worked out by, so that none is used that was kept before."""
 _LETTERS: Final = re.compile("[a-z]+")
-_LONGEST_WORD: Final = 64
+LONGEST_WORD: Final = 64
+"""What is found out about a longer word in Latin letters is not kept, and it is not read as syllables."""
 _LONGEST_SYLLABLE: Final = 6
 UNKNOWN_WORD: Final = 18_000
 """What it costs to take letters for a word that the English dictionary does not know."""
@@ -71,7 +72,7 @@ def spell(text: str) -> Spelling:
         first, last = edges[::2], edges[1::2]
         word_start, word_end = start[first], end[last - 1]
         keep = ~_between(signs == SPACE, latin, latin | ((signs != BREAK) & (signs < tables.first_emoji)))
-        read = [_read_word(word) if len(word) <= _LONGEST_WORD else _read_anew(word) for word in words]
+        read = [_read_word(word) if len(word) <= LONGEST_WORD else _read_anew(word) for word in words]
         others[first] = [each.cost for each in read]
         for at, (_, costs, syllables) in zip(first.tolist(), read, strict=True):
             for place, cost in costs:
@@ -114,7 +115,7 @@ def _read_anew(word: str) -> _Read:
     spelt: list[tuple[int, int, int]] = []
     for match in _LETTERS.finditer(word):
         letters, at = match[0], match.start()
-        syllables = _syllables(letters) if len(letters) <= _LONGEST_WORD else ()
+        syllables = _syllables(letters) if len(letters) <= LONGEST_WORD else ()
         unknown = _UNKNOWN_SYLLABLES + _UNKNOWN_LETTER * len(letters) if syllables else UNKNOWN_WORD
         cost = english().get(letters, unknown) // max(1, len(syllables))
         costs += [(at + begin, cost) for begin, _, _ in syllables] or [(at, cost)]

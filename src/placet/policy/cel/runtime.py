@@ -13,6 +13,7 @@ MAX_SIZE: Final = 250_000
 MAX_COMPARED: Final = 10_000
 """Most parts that one `==` of lists or maps compares: values that share their parts are small, and endless to walk."""
 
+TOO_LARGE: Final = "value too large"
 _OVERFLOW: Final = "integer overflow"
 _MISSING: Final = object()
 _WITH_PARTS: Final = frozenset({"list", "map", "abstract"})
@@ -181,9 +182,8 @@ def find(mapping: Mapping[Any, Any], key: Any) -> Any:
     if kind not in ("bool", "int", "uint", "string"):
         return _MISSING
     value = mapping.get(key, _MISSING)
-    if (
-        value is not _MISSING and key in (0, 1) and not isinstance(mapping, MixedMap)
-    ):  # to Python true is 1: look at the key that is stored
+    # To Python true is 1: look at the key that is stored.
+    if value is not _MISSING and key in (0, 1) and not isinstance(mapping, MixedMap):
         stored = next(k for k in mapping if k == key)
         return value if (type(stored) is bool) == (kind == "bool") else _MISSING
     return value
@@ -332,17 +332,21 @@ def _held(value: Any) -> tuple[Any, ...]:
     raise CelRuntimeError(OVERLOAD)
 
 
+def fits(size: int) -> None:
+    """Refuse to make what is larger than MAX_SIZE."""
+    if size > MAX_SIZE:
+        raise CelRuntimeError(TOO_LARGE)
+
+
 def concat_text(left: Any, right: Any) -> Any:
     """`+` of two strings or of two bytes values."""
-    if len(left) + len(right) > MAX_SIZE:
-        raise CelRuntimeError("value too large")
+    fits(len(left) + len(right))
     return left + right
 
 
 def concat_lists(left: Sequence[Any], right: Sequence[Any]) -> list[Any]:
     """`+` of two lists."""
-    if len(left) + len(right) > MAX_SIZE:
-        raise CelRuntimeError("value too large")
+    fits(len(left) + len(right))
     return [*left, *right]
 
 

@@ -8,7 +8,7 @@ import re2
 
 from placet.policy.cel import convert, times
 from placet.policy.cel.errors import CelRuntimeError
-from placet.policy.cel.runtime import MAX_SIZE
+from placet.policy.cel.runtime import MAX_SIZE, TOO_LARGE, fits
 from placet.policy.cel.values import kind_of
 
 _CLAUSE: Final = re2.compile(r"%(?:(%)|(?:\.(\d{1,3}))?([sdfebxXo]))")
@@ -28,8 +28,7 @@ def format_text(text: str, values: Sequence[Any]) -> str:
             raise CelRuntimeError("unknown formatting clause")
         made += [text[at:start], match[1] or _clause(match[3], match[2], rest)]
         size += len(made[-1])
-        if size > MAX_SIZE:
-            raise CelRuntimeError("value too large")
+        fits(size)
         at = match.end()
     return "".join([*made, text[at:]])
 
@@ -104,7 +103,7 @@ class _Written:
     def spend(self, text: str) -> str:
         self.left -= len(text) + 2
         if self.left < 0:
-            raise CelRuntimeError("value too large")
+            raise CelRuntimeError(TOO_LARGE)
         return text
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from placet.policy.cel.errors import CelRuntimeError
-from placet.policy.cel.runtime import MAX_SIZE
+from placet.policy.cel.runtime import TOO_LARGE, fits
 from placet.policy.cel.values import OVERLOAD
 
 MAX_PARTS: Final = 10_000
@@ -33,12 +33,6 @@ _QUOTED: Final = str.maketrans(
         '"': '\\"',
     }
 )
-
-
-def fits(size: int) -> None:
-    """Refuse to make what is larger than MAX_SIZE."""
-    if size > MAX_SIZE:
-        raise CelRuntimeError("value too large")
 
 
 def _within(place: int, text: str) -> int:
@@ -103,7 +97,7 @@ def split(text: str, separator: str, most: int = -1) -> list[str]:
     else:
         parts = [*text[:last], text[last:]] if len(text) > last else list(text)
     if len(parts) > MAX_PARTS:
-        raise CelRuntimeError("value too large")
+        raise CelRuntimeError(TOO_LARGE)
     return parts
 
 
