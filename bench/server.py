@@ -68,6 +68,14 @@ def initialise(folder: Path, packs: tuple[str, ...] = PACKS, database: str = "")
     return made
 
 
+def memory_of(pid: int, field: str = "VmRSS") -> int:
+    """Bytes of resident memory of a process now; `field` is a line of /proc/PID/status: VmRSS, RssAnon, VmHWM."""
+    for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) * 1_024
+    raise OSError(f"/proc/{pid}/status has no {field}.")
+
+
 class Running:
     """A server process, its port, and how long it took to answer."""
 
@@ -78,11 +86,8 @@ class Running:
         self.ready_s = 0.0
 
     def memory(self, field: str = "VmRSS") -> int:
-        """Bytes of resident memory now; `field` is a line of /proc/PID/status: VmRSS, RssAnon, VmHWM."""
-        for line in Path(f"/proc/{self.process.pid}/status").read_text("ascii").splitlines():
-            if line.startswith(f"{field}:"):
-                return int(line.split()[1]) * 1_024
-        raise OSError(f"/proc/{self.process.pid}/status has no {field}.")
+        """See memory_of."""
+        return memory_of(self.process.pid, field)
 
     def cpu_s(self) -> float:
         """Seconds of processor time that it has taken so far; on a busy machine these say more than the clock."""
