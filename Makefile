@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_LOCK := requirements/run.txt
 DEV_LOCK := requirements/dev.txt
+KERNEL := setup.py src/placet/screening/kernel.pyx
 
 .PHONY: help run dev test check bench lock clean
 
@@ -15,10 +16,11 @@ $(BIN)/python:
 	@echo "Making the environment in $(VENV) …"
 	@$(PYTHON) -m venv $(VENV) || { echo "This Python has no venv module: install it (Debian: apt-get install python3-venv)."; exit 2; }
 
-$(VENV)/run.ok: $(RUN_LOCK) | $(BIN)/python
+$(VENV)/run.ok: $(RUN_LOCK) $(KERNEL) | $(BIN)/python
 	@echo "Installing the locked packages …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(RUN_LOCK)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-index --no-build-isolation --editable .
+	@$(BIN)/python -c 'from placet.screening.loops import kernel; kernel or print("No C++ compiler was found: screening works, several times slower (docs/operations.md).")'
 	@touch $@
 
 $(VENV)/dev.ok: $(DEV_LOCK) $(VENV)/run.ok
@@ -48,4 +50,4 @@ lock: $(VENV)/dev.ok ## Lock the packages again
 	@$(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --extra dev -c $(RUN_LOCK) -o $(DEV_LOCK) pyproject.toml
 
 clean: ## Remove what was made, but not your data
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf build src/placet/screening/kernel.*.so $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -11,7 +11,7 @@ from publicsuffixlist import PublicSuffixList
 from placet.screening import contacts, engines, links
 from placet.screening.contacts import Contacts
 from placet.screening.engines import Ends, Hits
-from placet.screening.fold import BREAK, encode
+from placet.screening.fold import BREAK, Buffer
 from placet.screening.hints import HAN, UNNAMED, Hints, _is_ideograph
 from placet.screening.links import Links
 from placet.screening.patterns import compile_re2
@@ -59,7 +59,7 @@ texts = st.lists(parts, max_size=5).map("".join)
 
 
 def found(hints: Hints, these: list[str]) -> Hits:
-    return hints.find(these, encode(f"{BREAK}{BREAK.join(these)}{BREAK}"))
+    return hints.find(these, Buffer(f"{BREAK}{BREAK.join(these)}{BREAK}"))
 
 
 @settings(max_examples=300, deadline=None)

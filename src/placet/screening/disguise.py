@@ -19,25 +19,25 @@ import msgspec
 import numpy as np
 
 from placet.screening.alike import likeness
+from placet.screening.apart import SplitNet
 from placet.screening.fold import fold
 from placet.screening.guesses import (
     SHAPE_ANCHORS,
     SOUND_ANCHORS,
     Evidence,
     Guess,
-    InitialsNet,
     LikenessNet,
     Matches,
-    ShuffledNet,
-    SplitNet,
     Vocabulary,
     by_shape,
     by_sound,
     row_of,
     words,
 )
+from placet.screening.initials import InitialsNet
 from placet.screening.lists import DISGUISES, VIEWS, DisguiseHit, ListChange, TermList, ViewName
 from placet.screening.look import covers
+from placet.screening.shuffled import ShuffledNet
 from placet.screening.spelling import Spelling, english, spell
 
 THRESHOLDS: Final[Mapping[ViewName, int]] = {

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from opencc import OpenCC
 
+from placet.screening import loops
 from placet.screening.kept import decoded, encoded, kept
 from placet.screening.lists import ViewName
 
@@ -302,29 +303,69 @@ def _through(code: int, *mappings: Mapping[int, int]) -> int:
         code = further
 
 
+class _Map(NamedTuple):
+    """How a text leads to its squeezed reading. n: characters, k: those kept."""
+
+    codes: Codes
+    """Shape (n,)."""
+    image: Codes
+    """For each character its squeezed form, 0 where it is left out. Shape (n,)."""
+    at: NDArray[np.intp]
+    """Where the kept characters stand. Shape (k,)."""
+    changes: NDArray[np.bool_]
+    """Whether each kept character but the first is another than the one before. Shape (k - 1,)."""
+
+
+def _mapped(raw: str) -> tuple[_Map, Codes]:
+    """The map, and the squeezed reading without the leading barrier."""
+    codes = encode(raw)
+    image: Codes = tables().squeeze.take(codes)
+    at = image.nonzero()[0] if len(raw) < _SHORT else image.astype(np.bool_).nonzero()[0]
+    kept = image.take(at)
+    after = kept[1:]
+    changes = after != kept[:-1]
+    return _Map(codes, image, at, changes), after[changes]
+
+
+@cache
+def _compiled_reading() -> "loops.kernel.Reading":
+    return loops.kernel.Reading(tables().squeeze)
+
+
 class Buffer:
     """Texts joined for one pass, and their readings, computed when they are asked for."""
 
-    __slots__ = ("_at", "_before", "_changes", "_folded", "codes", "image", "raw", "squeezed")
+    __slots__ = ("_before", "_folded", "_map", "raw", "squeezed")
 
     def __init__(self, raw: str) -> None:
         """`raw` holds BARRIER before each text, or BREAK around it: so every run has a predecessor to differ from."""
-        codes = encode(raw)
-        image: Codes = tables().squeeze.take(codes)
-        at = image.nonzero()[0] if len(raw) < _SHORT else image.astype(np.bool_).nonzero()[0]
-        kept = image.take(at)
-        after = kept[1:]
-        changes = after != kept[:-1]
         self.raw = raw
-        self.codes = codes
-        self.image = image
-        """For each character its squeezed form, 0 where it is left out. Shape (len(raw),)."""
-        self.squeezed = _kept_text(after[changes])
-        """The squeezed reading, without the leading barrier."""
-        self._at = at
-        self._changes = changes
+        self._map: _Map | None = None
+        if loops.kernel:
+            self.squeezed = _compiled_reading().squeezed(raw)
+            """The squeezed reading, without the leading barrier."""
+        else:
+            self._map, codes = _mapped(raw)
+            self.squeezed = _kept_text(codes)
         self._before: NDArray[np.intp] | None = None
         self._folded: str | None = None
+
+    @property
+    def map(self) -> _Map:
+        """How `raw` leads to the squeezed reading; most texts hold nothing for which it is asked."""
+        if self._map is None:
+            self._map = _mapped(self.raw)[0]
+        return self._map
+
+    @property
+    def codes(self) -> Codes:
+        """The code points of `raw`. Shape (len(raw),)."""
+        return self.map.codes
+
+    @property
+    def image(self) -> Codes:
+        """For each character its squeezed form, 0 where it is left out. Shape (len(raw),)."""
+        return self.map.image
 
     @property
     def folded(self) -> str:
@@ -342,9 +383,10 @@ class Buffer:
         """The part of `raw` that became squeezed[start:end]: from its first to its last kept character."""
         before = self._before  # before[i]: the place among the kept characters right before run i
         if before is None:
-            before = self._before = self._changes.nonzero()[0]
+            before = self._before = self.map.changes.nonzero()[0]
         last = before.item(end) if end < len(before) else -1
-        return self._at.item(before.item(start) + 1), self._at.item(last) + 1
+        at = self.map.at
+        return at.item(before.item(start) + 1), at.item(last) + 1
 
     def is_word(self, at: int) -> bool:
         """Whether a letter or digit of a script that puts spaces between words stands there in `raw`."""

@@ -6,13 +6,15 @@ classes of Chinese characters cost Hyperscan up to fifty times as much.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from placet.screening import loops
 from placet.screening.engines import MANY, Ends, Hits, Sets, by_place
-from placet.screening.fold import BARRIER, Codes, tables
+from placet.screening.fold import BARRIER, Buffer, tables
 from placet.screening.lists import Engine
 
 HAN: Final = "\ue000"
@@ -59,9 +61,13 @@ class Hints:
         table[ord(BARRIER)] = _BARRIER
         return table
 
-    def find(self, texts: Sequence[str], codes: Codes) -> Hits:
-        """By its place, what may match in a text. `codes` are those of all texts, with BREAK around each."""
-        data = self._table.take(codes).tobytes()
+    @cached_property
+    def _compiled(self) -> "loops.kernel.Narrow":
+        return loops.kernel.Narrow(self._table)
+
+    def find(self, texts: Sequence[str], buffer: Buffer) -> Hits:
+        """By its place, what may match in a text. The buffer holds all texts, with BREAK around each."""
+        data = self._compiled.read(buffer.raw) if loops.kernel else self._table.take(buffer.codes).tobytes()
         ends = self._fast.ends(data) if self._fast else None
         if ends is not None:
             return by_place(ends, data, bytes([_BARRIER]), len(texts)) if ends else {}

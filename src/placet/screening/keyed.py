@@ -6,10 +6,13 @@ stands a sieve of bits that fits into the processor's cache and answers most que
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from placet.screening import loops
 
 Keys = NDArray[np.uint64]
 Places = NDArray[np.int64]
@@ -66,6 +69,12 @@ class KeyTable:
         levels = [[level.keys, level.places, int(level.shift)] for level in self._levels]
         return [levels, self._sieve, int(self._sieve_shift)]
 
+    @cached_property
+    def compiled(self) -> "loops.kernel.Table":
+        """The same for the compiled loops."""
+        levels = [(level.keys, level.places, int(level.shift)) for level in self._levels]
+        return loops.kernel.Table(levels, self._sieve, int(self._sieve_shift))
+
     def may(self, keys: Keys) -> NDArray[np.uint8]:
         """Not 0 for each key that is there, and for one in sixteen others. Shape of `keys`."""
         bits = _slots(keys, self._sieve_shift)
@@ -117,19 +126,24 @@ class Groups:
     def __init__(self, keys: Keys) -> None:
         """`keys`: shape (n,), of entry 0, 1, 2 …; a key may stand many times. Entries under key 0 are never found."""
         order = np.argsort(keys, kind="stable")
-        self._entries = order[np.searchsorted(keys[order], 1) :].astype(np.int32)
-        distinct, self._first = np.unique(keys[self._entries], return_index=True)
-        self._count = np.diff(np.append(self._first, len(self._entries)))
+        self.entries = order[np.searchsorted(keys[order], 1) :].astype(np.int32)
+        distinct, self._first = np.unique(keys[self.entries], return_index=True)
+        self._count = np.diff(np.append(self._first, len(self.entries)))
         self._table = KeyTable.build(distinct)
+
+    @cached_property
+    def compiled(self) -> "loops.kernel.Groups":
+        """The same for the compiled loops."""
+        return loops.kernel.Groups(self._table.compiled, self._first, self._count, self.entries)
 
     def find(self, keys: Keys) -> tuple[Places, NDArray[np.int32]]:
         """Every entry under every key: the place of the key in `keys`, and the entry. Two arrays of one length."""
         groups = self._table.find(keys)
         asked = (groups >= 0).nonzero()[0]
         if not len(asked):  # nearly always, when texts are screened one by one
-            return asked, self._entries[:0]
+            return asked, self.entries[:0]
         groups = groups[asked]
         counts = self._count[groups]
         owners = np.repeat(asked, counts)
         within = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return owners, self._entries[np.repeat(self._first[groups], counts) + within]
+        return owners, self.entries[np.repeat(self._first[groups], counts) + within]

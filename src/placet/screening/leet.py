@@ -12,7 +12,9 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from placet.screening import loops
 from placet.screening.entries import Entry
 from placet.screening.fold import Buffer, Codes, encode, fold, tables
 from placet.screening.look import MAX_SLACK, Hit, held_together, stands_free
@@ -74,16 +76,23 @@ def _read(codes: Codes) -> str:
     return image.compress(image.astype(np.bool_)).tobytes().decode("utf-32")
 
 
+@cache
+def _compiled_reading() -> "loops.kernel.Reading":
+    return loops.kernel.Reading(_table())
+
+
 class Leet:
     """The leet reading of a buffer, with the map back."""
 
     def __init__(self, buffer: Buffer) -> None:
-        image = _table().take(buffer.codes)
-        self._at = image.nonzero()[0]
-        self.text = image.take(self._at).tobytes().decode("utf-32")
+        self._buffer = buffer
+        self._at: NDArray[np.intp] | None = None
+        self.text = _compiled_reading().kept(buffer.raw) if loops.kernel else _read(buffer.codes)
 
     def extent(self, start: int, end: int) -> tuple[int, int]:
         """The part of the buffer's `raw` that became text[start:end]."""
+        if self._at is None:
+            self._at = _table().take(self._buffer.codes).nonzero()[0]
         return int(self._at[start]), int(self._at[end - 1]) + 1
 
 

@@ -182,7 +182,7 @@ def _screen(items: Sequence[Item], texts: list[str], lexicon: Lexicon, *, marked
         joined = f"{BREAK}{BREAK.join(text.replace(BARRIER, REPLACEMENT) for text in texts)}{BREAK}"
         hits = lexicon.patterns.hits_apart(texts)
     buffer = Buffer(joined)
-    hints = lexicon.hints.find(texts, buffer.codes)
+    hints = lexicon.hints.find(texts, buffer)
     _add_terms(texts, buffer, lexicon, found)
     if lexicon.disguises is not None:
         _add_disguises(texts, lexicon.disguises, found)

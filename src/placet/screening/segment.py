@@ -7,13 +7,14 @@ numbers, so that a text costs the same alone as among others.
 """
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from math import log
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from placet.screening import loops
 from placet.screening.alike import Signs, likeness, signs_of
 from placet.screening.keyed import KeyTable, asked_together, packed
 
@@ -92,6 +93,8 @@ class Words:
 
         All of shape (n,).
         """
+        if loops.kernel:
+            return Explained(*self._compiled.explain(signs, han.view(np.uint8), others))
         if not han.any():
             whole = np.concatenate(([0], np.cumsum(others)))
             return Explained(whole, whole)
@@ -108,6 +111,10 @@ class Words:
         before[at + 1] = whole[starts[piece[at]]] + prefix[at]
         after[at] = whole[ends[piece[at]]] - suffix[at]
         return Explained(before, after)
+
+    @cached_property
+    def _compiled(self) -> "loops.kernel.Explainer":
+        return loops.kernel.Explainer(self._table.compiled, self.alone, self._costs, LONGEST, _PIECE)
 
     def _word_costs(self, signs: Signs, piece: Places) -> list[Costs]:
         """For each length from 2 on what the word costs that begins at each place; _NEVER where there is none."""

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from placet.screening import loops
 from placet.screening.alike import BREAK, SKIP, SPACE, Signs, likeness
 from placet.screening.fold import encode
 from placet.screening.kept import decoded, encoded, kept
@@ -55,6 +56,8 @@ class Spelling(NamedTuple):
 
 def spell(text: str) -> Spelling:
     """The row of signs of a text of any content."""
+    if loops.kernel:
+        return Spelling(*_compiled().spell(text))
     tables = likeness()
     signs = tables.sign[encode(text)]
     start = np.nonzero(signs != SKIP)[0]
@@ -72,7 +75,7 @@ def spell(text: str) -> Spelling:
         first, last = edges[::2], edges[1::2]
         word_start, word_end = start[first], end[last - 1]
         keep = ~_between(signs == SPACE, latin, latin | ((signs != BREAK) & (signs < tables.first_emoji)))
-        read = [_read_word(word) if len(word) <= LONGEST_WORD else _read_anew(word) for word in words]
+        read = [_read(word) for word in words]
         others[first] = [each.cost for each in read]
         for at, (_, costs, syllables) in zip(first.tolist(), read, strict=True):
             for place, cost in costs:
@@ -85,6 +88,14 @@ def spell(text: str) -> Spelling:
     signs = np.where(signs == SPACE, np.uint16(BREAK), signs)
     han = (signs != BREAK) & (signs < tables.first_emoji)
     return Spelling(signs, start, end, han, others, words, word_start, word_end)
+
+
+@cache
+def _compiled() -> "loops.kernel.Speller":
+    signs = likeness()
+    return loops.kernel.Speller(
+        signs.sign, signs.first_emoji, signs.first_syllable, signs.first_ascii, _EMOJI_COST, _read
+    )
 
 
 def _between(spaces: NDArray[np.bool_], latin: NDArray[np.bool_], written: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -127,6 +138,10 @@ def _read_anew(word: str) -> _Read:
 
 _read_word = lru_cache(maxsize=65_536)(_read_anew)
 """Texts are made of the same words again and again. Longer ones are not kept, so that what is kept stays small."""
+
+
+def _read(word: str) -> _Read:
+    return _read_word(word) if len(word) <= LONGEST_WORD else _read_anew(word)
 
 
 def _syllables(letters: str) -> Sequence[tuple[int, int, int]]:
