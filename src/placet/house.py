@@ -16,6 +16,7 @@ from placet.near_copies import NearCopies
 from placet.people import People
 from placet.policy import Policy
 from placet.recorder import Recorder, load_signer
+from placet.screening import loops
 from placet.service import Service, now
 from placet.settings import Settings
 from placet.shelf import load_policy
@@ -73,6 +74,8 @@ async def open_house(
 ) -> AsyncIterator[House]:
     """Open everything; close it in the right order. `serving` takes the server's place and runs the jobs."""
     log = log or make_log(settings.log_level)
+    if serving and loops.kernel is None:
+        log.warning("screening_not_compiled", see="docs/operations.md")
     signer = load_signer(settings.key_file, settings.origin, create=create_key)
     policy = load_policy(settings.packs)
     store = store_of(settings, serving=serving)
