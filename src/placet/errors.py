@@ -59,6 +59,9 @@ CODES: Final[dict[str, Code]] = {
     "forbidden": Code(403, "This key or role may not do that.", "Ask an admin for the permission named in `facts`."),
     "bad_form_token": Code(403, "This form is out of date or came from elsewhere.", "Load the page again and repeat."),
     "own_submission": Code(403, "Nobody decides what they submitted themselves.", "Leave it to another reviewer."),
+    "own_proposal": Code(
+        403, "Nobody approves a pack that they edited or proposed.", "Leave it to another person with that role."
+    ),
     "link_spent": Code(410, "This link has been used or has expired.", "Ask for a new one: placet staff link NAME."),
     "passkey_failed": Code(401, "The passkey was not accepted.", "Try again, or sign in with a new link."),
     # what is asked for
@@ -103,6 +106,14 @@ CODES: Final[dict[str, Code]] = {
         409,
         "The list differs from its pack by as many terms as it may.",
         "Put the list as it is now into its pack, or undo changes; then add or remove further terms.",
+    ),
+    "pack_has_mistakes": Code(
+        409, "The pack has mistakes and cannot be proposed.", "Mend what its page lists, save, then propose it."
+    ),
+    "pack_unfit": Code(
+        409,
+        "The pack cannot be in force beside the others.",
+        "See `facts` for the reason; change it and propose again.",
     ),
     "staff_exists": Code(409, "A person of that name is already on the staff.", "Choose another name."),
     "last_admin": Code(409, "The last admin cannot be removed.", "Make somebody else admin first."),

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from placet.model import ID_PREFIXES, Entry, Micros, Value
-from placet.procedure import access, account, policy_record, publication, word_list
+from placet.procedure import access, account, activation, policy_record, publication, word_list
 from placet.store.contract import Deadline, DossierRow, EntryRow
 
 
@@ -70,6 +70,13 @@ _KINDS: Final = (
     _kind("key", access.Access, access, lambda s: Listing(s.status, account=s.account, opened_at=s.since)),
     _kind("webhook", access.Access, access, lambda s: Listing(s.status, opened_at=s.since)),
     _kind("list", word_list.WordList, word_list, lambda s: Listing("changed", opened_at=s.since)),
+    _kind(
+        "activation",
+        activation.Activation,
+        activation,
+        lambda s: Listing(s.status, due_at=s.activate_at, opened_at=s.opened_at),
+        activation.deadlines,
+    ),
     _kind("pack", policy_record.PolicyRecord, policy_record, lambda s: Listing("recorded", opened_at=s.since)),
 )
 
@@ -83,6 +90,7 @@ ENTRY_KINDS: Final[tuple[str, ...]] = (
     *access.KINDS,
     *policy_record.KINDS,
     *word_list.KINDS,
+    *activation.KINDS,
 )
 """Every kind of entry that the record may hold. A kind's tag and bytes never change their meaning."""
 

@@ -34,6 +34,7 @@ ID_PREFIXES: Final[dict[str, str]] = {
     "webhook": "whk",
     "delivery": "dlv",
     "pack": "pak",
+    "activation": "act",
     "list": "lst",
 }
 """The TypeID prefix of each kind of thing. A prefix never changes its meaning."""
