@@ -1,6 +1,6 @@
 """Rules made ready to run: conditions compiled, dates turned into instants, patterns hoisted for screening."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 
 from placet.model import RESTRICTIVENESS, Ground, Micros, Outcome
-from placet.policy.cel import BOOL, Program, TextHits, compile_rule
-from placet.policy.environment import ENVIRONMENT, TEXT_FIELDS, detector_of
+from placet.policy.cel import BOOL, Program, TextCall, TextHits, compile_rule
+from placet.policy.environment import ENVIRONMENT, TEXT_FIELDS, detector_of, full_name
 from placet.policy.values import EPOCH, Pack, Rule, WordList
 from placet.screening import PatternSpec, TermList
 
@@ -18,6 +18,9 @@ Run = Callable[[Mapping[str, Any], TextHits], Any]
 
 Labels = Mapping[tuple[str, str], tuple[str, str]]
 """(fact, pattern) -> the list and label of the finding under which screening reports that it was found."""
+
+Found = str | tuple[str, str]
+"""What findings come to for the index of rules: the full name of a list, or list and label of a pattern."""
 
 MAX_DOUBT: Final = RESTRICTIVENESS["hold"]
 """What a rule may come to where a person should look first."""
@@ -39,12 +42,32 @@ class Compiled(NamedTuple):
     ends: Micros | None
 
 
+Runnable = tuple[Run, Compiled]
+"""A rule with the function that runs its condition."""
+
+
 class Group(NamedTuple):
-    """The rules of one pack that are in force together, with the function that runs each condition."""
+    """The rules of one pack that are in force together, and an index of what each needs of the text.
+
+    A rule that needs what was not found is false, and is not even asked: `always` are those that need nothing,
+    `called_by` are the places of the others by what calls for them.
+    """
 
     pack: str
     scope: Program | None
-    rules: tuple[tuple[Run, Compiled], ...]
+    rules: tuple[Runnable, ...]
+    always: tuple[Runnable, ...]
+    called_by: Mapping[Found, tuple[int, ...]]
+    always_places: frozenset[int]
+
+    def called_for(self, found: Iterable[Found]) -> Sequence[Runnable]:
+        """Give the rules that may be true, or fail, where this was found, in the order of the pack."""
+        called_by = self.called_by
+        places = [place for one in found if one in called_by for place in called_by[one]]
+        if not places:
+            return self.always
+        rules = self.rules
+        return [rules[place] for place in sorted(self.always_places.union(places))]
 
 
 class Timeline(NamedTuple):
@@ -103,30 +126,52 @@ def _compile(pack: Pack, rule: Rule, grounds: Mapping[str, Ground]) -> Compiled:
     return Compiled(rule, program, given, midnight(rule.since, zone), ends)
 
 
-def timelines(packs: Iterable[PackRules]) -> dict[str, Timeline]:
+def timelines(packs: Iterable[PackRules], labels: Labels) -> dict[str, Timeline]:
     """Lay out the rules in time, for each kind of act that any of them is about."""
     packs = tuple(packs)
     kinds = sorted({kind for pack in packs for one in pack.rules for kind in one.rule.on})
-    return {kind: _timeline(kind, packs) for kind in kinds}
+    return {kind: _timeline(kind, packs, labels) for kind in kinds}
 
 
-def _timeline(kind: str, packs: tuple[PackRules, ...]) -> Timeline:
+def _timeline(kind: str, packs: tuple[PackRules, ...], labels: Labels) -> Timeline:
     """Cut time at every instant at which a rule begins or ends, so that one bisection finds the rules in force."""
     chosen = tuple(pack._replace(rules=tuple(one for one in pack.rules if kind in one.rule.on)) for pack in packs)
     rules = [one for pack in chosen for one in pack.rules]
     boundaries = sorted({one.starts for one in rules} | {one.ends for one in rules if one.ends is not None})
-    groups = ((), *(_in_force(start, chosen) for start in boundaries))
+    groups = ((), *(_in_force(start, chosen, labels) for start in boundaries))
     return Timeline(tuple(boundaries), groups)
 
 
-def _in_force(start: Micros, packs: tuple[PackRules, ...]) -> tuple[Group, ...]:
+def _in_force(start: Micros, packs: tuple[PackRules, ...], labels: Labels) -> tuple[Group, ...]:
     """Give the rules in force from one boundary to the next."""
     groups = []
     for pack, scope, rules in packs:
         active = [one for one in rules if one.starts <= start and (one.ends is None or start < one.ends)]
         if active:
-            groups.append(Group(pack, scope, tuple((one.program.run, one) for one in active)))
+            groups.append(_group(pack, scope, active, labels))
     return tuple(groups)
+
+
+def _group(pack: str, scope: Program | None, active: Sequence[Compiled], labels: Labels) -> Group:
+    rules = tuple((one.program.run, one) for one in active)
+    called_by: dict[Found, list[int]] = {}
+    always = []
+    for place, one in enumerate(active):
+        if one.program.needs is None:
+            always.append(place)
+            continue
+        for found in {_found_by(call, pack, labels) for call in one.program.needs}:
+            called_by.setdefault(found, []).append(place)
+    index = {found: tuple(places) for found, places in called_by.items()}
+    return Group(pack, scope, rules, tuple(rules[place] for place in always), index, frozenset(always))
+
+
+def _found_by(call: TextCall, pack: str, labels: Labels) -> Found:
+    """What is found where that question is answered with yes."""
+    if call.method == "matches":
+        path, regex = call.arguments
+        return labels[path, regex]
+    return full_name(pack, call.arguments[0])
 
 
 def term_lists(packs: Iterable[Pack]) -> list[TermList]:

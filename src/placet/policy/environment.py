@@ -87,6 +87,11 @@ def is_shared(name: str) -> bool:
     return name in DETECTOR_LISTS or name.startswith("external/")
 
 
+def full_name(pack: str, name: str) -> str:
+    """Name a list as findings do, from the name by which the rules of a pack ask for it."""
+    return name if is_shared(name) else f"{pack}/{name}"
+
+
 class AccountFacts(Value, frozen=True):
     """What is known of the account at the moment of the act.
 
@@ -198,7 +203,7 @@ class Seen:
         self._labels = labels
 
     def _findings(self, name: str) -> Sequence[Finding]:
-        return self._index.lists.get(name if is_shared(name) else f"{self._pack}/{name}", ())
+        return self._index.lists.get(full_name(self._pack, name), ())
 
     def terms(self, name: str) -> bool:
         """Whether anything of that list was found."""
@@ -222,17 +227,19 @@ class Seen:
 
 
 class FindingIndex:
-    """The findings of one item, by what conditions ask for."""
+    """The findings of one item, by what conditions ask for: lists by name, patterns by list and label."""
 
     __slots__ = ("lists", "patterns")
 
     def __init__(self, findings: Iterable[Finding]) -> None:
-        self.lists: dict[str, list[Finding]] = defaultdict(list)
-        self.patterns: set[tuple[str, str]] = set()
+        lists: dict[str, list[Finding]] = {}
+        patterns: set[tuple[str, str]] = set()
         for finding in findings:
             if finding.detector == "patterns":
-                self.patterns.add((finding.list, finding.label))
+                patterns.add((finding.list, finding.label))
             else:
-                self.lists[finding.list].append(finding)
+                lists.setdefault(finding.list, []).append(finding)
                 if finding.detector == "contacts":
-                    self.lists["contacts"].append(finding)
+                    lists.setdefault("contacts", []).append(finding)
+        self.lists = lists
+        self.patterns = patterns

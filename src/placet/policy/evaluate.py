@@ -33,6 +33,7 @@ from placet.policy.cel import CelRuntimeError, Program
 from placet.policy.compiled import (
     MAX_DOUBT,
     Compiled,
+    Found,
     Group,
     Labels,
     compile_pack,
@@ -97,14 +98,18 @@ class Explanation(Value, frozen=True):
     """Instrument title, clause, summary."""
 
 
+_NOTHING: Final = FindingIndex(())
+
+
 class _Evaluation:
     """One evaluation: what is asked about, and what has come of it so far."""
 
-    __slots__ = ("dossier", "errors", "facts", "hits", "index", "labels", "shadow")
+    __slots__ = ("dossier", "errors", "facts", "found", "hits", "index", "labels", "shadow")
 
     def __init__(self, facts: Mapping[str, Json], findings: Sequence[Finding], labels: Labels, dossier: str) -> None:
         self.facts = facts
-        self.index = FindingIndex(findings)
+        self.index = index = FindingIndex(findings) if findings else _NOTHING
+        self.found: tuple[Found, ...] = (*index.lists, *index.patterns)
         self.labels = labels
         self.dossier = dossier
         self.hits: list[RuleHit] = []
@@ -112,11 +117,11 @@ class _Evaluation:
         self.errors: list[RuleError] = []
 
     def run(self, group: Group) -> None:
-        """Run the rules of one pack, if its scope takes the act in."""
+        """Run the rules of one pack that what was found calls for, if its scope takes the act in."""
         facts, seen = self.facts, Seen(group.pack, self.index, self.labels)
         if group.scope is not None and not self._takes_in(group.pack, group.scope, seen):
             return
-        for run, one in group.rules:
+        for run, one in group.called_for(self.found):
             try:
                 if run(facts, seen):
                     self._record(group.pack, one, seen)
@@ -148,8 +153,10 @@ class _Evaluation:
 
     def verdict(self, policy: str) -> Verdict:
         """Sum up: the most restrictive live rule wins, and an error means hold."""
-        self.hits.sort(key=lambda hit: -RESTRICTIVENESS[hit.given])
-        outcome: Outcome = self.hits[0].given if self.hits else "approve"
+        outcome: Outcome = "approve"
+        if self.hits:
+            self.hits.sort(key=lambda hit: -RESTRICTIVENESS[hit.given])
+            outcome = self.hits[0].given
         if self.errors and outcome == "approve":
             outcome = "hold"
         return Verdict(outcome, tuple(self.hits), tuple(self.shadow), tuple(self.errors), policy)
@@ -184,13 +191,13 @@ class Policy:
         self._clauses: Final = _clauses(self.packs)
         compiled = {pack.id: compile_pack(pack) for pack in self.packs}
         self._scopes: Final = {name: pack.scope for name, pack in compiled.items()}
-        self._timelines: Final = timelines(compiled.values())
         programs = [program for pack in compiled.values() for _, program in pack.programs()]
         self.reads: Final = leaves(path for program in programs for path in program.reads) | {"act.at"}
         self._kept: Final = by_table(self.reads)
         self.detectors: Final = frozenset(detector_of(name) for program in programs for name in program.lists) - {""}
         """The detectors from outside that the rules ask for, by name."""
         specs, self._labels = hoist(compiled.values())
+        self._timelines: Final = timelines(compiled.values(), self._labels)
         self.lexicon: Final = Lexicon.build(term_lists(self.packs), specs)
         """Every term of every list, also those whose time is over: see `struck` and `lexicon_at`."""
         self._lapses: Final = lapses(self.packs)

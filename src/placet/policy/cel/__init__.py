@@ -6,7 +6,7 @@ library.py list what can be called, values.py and types.py what there is, explai
 Left out: messages, since facts are plain values. Rules have no optional values; an Environment can ask for them.
 """
 
-from placet.policy.cel.check import HIT
+from placet.policy.cel.check import HIT, TextCall
 from placet.policy.cel.compile import COST_LIMIT, Facts, Program, TextHits, compile_rule
 from placet.policy.cel.environment import Environment
 from placet.policy.cel.errors import CelError, CelRuntimeError
@@ -55,6 +55,7 @@ __all__ = [
     "Optional",
     "Overload",
     "Program",
+    "TextCall",
     "TextHits",
     "Timestamp",
     "Type",

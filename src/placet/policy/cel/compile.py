@@ -12,6 +12,7 @@ from placet.policy.cel.environment import Environment
 from placet.policy.cel.errors import CelError, CelRuntimeError
 from placet.policy.cel.explain import Thunks, plan, reasons
 from placet.policy.cel.generate import Generator
+from placet.policy.cel.needs import Needs, needs
 from placet.policy.cel.nodes import Node
 from placet.policy.cel.parse import MAX_DEPTH, parse
 from placet.policy.cel.types import BOOL, DYN, Type, accepts
@@ -61,8 +62,8 @@ class Program(msgspec.Struct, frozen=True, eq=False):
     `reads` are the dotted paths of the facts that evaluation may read ("item.category"; a whole object counts as its
     path; a hoisted matches() asks the text matcher, and reads no fact). `result` is the type of the answer. `lists`
     are the term lists asked for, `patterns` the pairs of text field and regular expression that the text matcher must
-    answer. `cost` bounds the steps of one evaluation. `run` is what a call does, without the frame of a method: for
-    loops over many rules.
+    answer. `needs` says what must be found in the text for the answer to be other than false (needs.py). `cost` bounds
+    the steps of one evaluation. `run` is what a call does, without the frame of a method: for loops over many rules.
     """
 
     source: str
@@ -70,6 +71,7 @@ class Program(msgspec.Struct, frozen=True, eq=False):
     reads: frozenset[str]
     lists: frozenset[str]
     patterns: frozenset[tuple[str, str]]
+    needs: Needs | None
     cost: int
     run: Run
     explain: Callable[[Facts, TextHits], tuple[str, ...]]
@@ -107,6 +109,7 @@ def _compile(source: str, env: Environment, expect: Type, cost_limit: int) -> Pr
         reads=frozenset(checked.facts.values()),
         lists=frozenset(call.arguments[0] for call in asked if call.method != "matches"),
         patterns=frozenset((call.arguments[0], call.arguments[1]) for call in asked if call.method == "matches"),
+        needs=needs(checked.root, checked.text_calls),
         cost=costs[checked.root],
         run=run,
         explain=explain,

@@ -1,0 +1,36 @@
+"""What a condition needs of the text: where nothing of it was found, the condition is false and need not be asked.
+
+A false side makes `&&` false whatever the other sides do, their errors included (language definition, "Logical
+Operators"), so that passing over such a condition changes nothing but the time that it takes.
+"""
+
+from collections.abc import Mapping
+
+from placet.policy.cel.check import TextCall
+from placet.policy.cel.nodes import Logic, Macro, Node
+
+Needs = frozenset[TextCall]
+"""Questions to the text matcher, `terms` and `matches`."""
+
+def needs(node: Node, asked: Mapping[Node, TextCall]) -> Needs | None:
+    """Of these questions one at least must be answered with yes, or the condition is false; None: no such thing."""
+    if node in asked:
+        call = asked[node]
+        return None if call.method == "hits" else frozenset({call})
+    match node:
+        case Macro(kind="exists", over=over) if over in asked:
+            return frozenset({TextCall("terms", asked[over].arguments)})
+        case Logic(operator="&&", operands=operands):
+            found = [one for operand in operands if (one := needs(operand, asked)) is not None]
+            return min(found, key=_how_often, default=None)
+        case Logic(operator="||", operands=operands):
+            each = [needs(operand, asked) for operand in operands]
+            known = [one for one in each if one is not None]
+            return frozenset().union(*known) if len(known) == len(each) else None
+        case _:
+            return None
+
+
+def _how_often(found: Needs) -> tuple[int, bool]:
+    """Rank needs by how often they will be met, as far as can be told: few questions before many, patterns first."""
+    return len(found), any(call.method == "terms" for call in found)
