@@ -3,9 +3,11 @@
 `load_pack` reads and checks a pack, `Policy` puts packs in force together; `placet.policy.cel` is the rule language.
 """
 
+from placet.policy.cel import Step
 from placet.policy.environment import AccountFacts, detector_of, external_list, failed_list, requote, restore
 from placet.policy.evaluate import SURE, ClauseView, Denial, Explanation, Policy, say
 from placet.policy.pack import LoadResult, digest_of, load_pack, read_pack_folder
+from placet.policy.trace import why
 from placet.policy.values import Case, Clock, Pack, Problem, Rule, Span
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "Problem",
     "Rule",
     "Span",
+    "Step",
     "detector_of",
     "digest_of",
     "external_list",
@@ -31,4 +34,5 @@ __all__ = [
     "requote",
     "restore",
     "say",
+    "why",
 ]

@@ -29,7 +29,7 @@ from placet.model import (
     Value,
     Verdict,
 )
-from placet.policy.cel import CelRuntimeError, Program
+from placet.policy.cel import CelRuntimeError, Program, Step
 from placet.policy.compiled import (
     MAX_DOUBT,
     Compiled,
@@ -44,6 +44,7 @@ from placet.policy.compiled import (
     timelines,
 )
 from placet.policy.environment import AccountFacts, FindingIndex, Seen, by_table, detector_of, gather, leaves, pick
+from placet.policy.trace import why
 from placet.policy.values import (
     AccountClass,
     Case,
@@ -237,6 +238,14 @@ class Policy:
         for group in self._in_force(on, facts["act"]["at"]):
             evaluation.run(group)
         return evaluation.verdict(self.digest)
+
+    def why(
+        self, pack: str, rule: str, facts: Mapping[str, Json], findings: Sequence[Finding], *, words: bool = False
+    ) -> Step | None:
+        """Say what every part of a rule's condition comes to (trace.py); None for a rule that there is not."""
+        rules = (one for each in self.packs if each.id == pack for one in each.rules if one.id == rule)
+        found = next(rules, None)
+        return found and why(found, facts, Seen(pack, FindingIndex(findings), self._labels), words=words)
 
     def _in_force(self, on: str, at: Micros) -> tuple[Group, ...]:
         timeline = self._timelines.get(on)

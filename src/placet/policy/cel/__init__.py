@@ -2,7 +2,8 @@
 
 A rule is parsed (parse.py, macros.py), checked against an Environment (check.py), weighed (cost.py) and turned into
 one code object (generate.py, compile.py) that calls the helpers of runtime.py and its neighbours. functions.py and
-library.py list what can be called, values.py and types.py what there is, explain.py says why a rule fired.
+library.py list what can be called, values.py and types.py what there is, explain.py says why a rule fired, trace.py
+what each of its parts came to.
 Left out: messages, since facts are plain values. Rules have no optional values; an Environment can ask for them.
 """
 
@@ -11,6 +12,7 @@ from placet.policy.cel.compile import COST_LIMIT, Facts, Program, TextHits, comp
 from placet.policy.cel.environment import Environment
 from placet.policy.cel.errors import CelError, CelRuntimeError
 from placet.policy.cel.overloads import Function, Overload
+from placet.policy.cel.trace import Step, Trace, trace_rule
 from placet.policy.cel.types import (
     BOOL,
     BYTES,
@@ -55,9 +57,11 @@ __all__ = [
     "Optional",
     "Overload",
     "Program",
+    "Step",
     "TextCall",
     "TextHits",
     "Timestamp",
+    "Trace",
     "Type",
     "TypeValue",
     "Uint",
@@ -67,4 +71,5 @@ __all__ = [
     "map_of",
     "object_type",
     "parameter",
+    "trace_rule",
 ]

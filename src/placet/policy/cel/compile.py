@@ -98,7 +98,7 @@ def compile_rule(source: str, env: Environment, expect: Type = BOOL, cost_limit:
 
 def _compile(source: str, env: Environment, expect: Type, cost_limit: int) -> Program:
     checked = check(source, parse(source, env.extensions), env)
-    _expect(checked, expect)
+    expect_type(checked, expect)
     costs = cost.count(checked, cost_limit)
     generator = Generator(checked, costs)
     run, explain = _build(generator, checked, expect)
@@ -116,7 +116,8 @@ def _compile(source: str, env: Environment, expect: Type, cost_limit: int) -> Pr
     )
 
 
-def _expect(checked: Checked, expect: Type) -> None:
+def expect_type(checked: Checked, expect: Type) -> None:
+    """Raise CelError unless the rule may give a value of that type."""
     found = checked.type
     is_settled_later = found == DYN and not expect.params and expect.kind != "object"
     is_vague = found.mentions("dyn") and not expect.mentions("dyn")

@@ -12,6 +12,7 @@ from placet.policy.cel.nodes import Logic, Macro, Node
 Needs = frozenset[TextCall]
 """Questions to the text matcher, `terms` and `matches`."""
 
+
 def needs(node: Node, asked: Mapping[Node, TextCall]) -> Needs | None:
     """Of these questions one at least must be answered with yes, or the condition is false; None: no such thing."""
     if node in asked:
