@@ -404,6 +404,7 @@ class ReadContract:
         queue=st.sampled_from(["", "*", "news", "other"]),
         assignee=st.sampled_from(["", "stf_1"]),
         due_before=st.sampled_from([0, NOON, NOON + 2, FOREVER]),
+        opened_from=st.sampled_from([0, NOON, NOON + 1, FOREVER]),
         order=st.sampled_from(["due", "opened", "newest"]),
         limit=st.integers(1, 60),
     )
@@ -687,7 +688,8 @@ def _matches(query: Query, each: DossierRow) -> bool:
         getattr(query, column) in {"", getattr(each, column)} for column in ("kind", "status", "account", "assignee")
     )
     queue = query.queue in {"", each.queue} or (query.queue == "*" and each.queue != "")
-    return plain and queue and (not query.due_before or 0 < each.due_at < query.due_before)
+    due = not query.due_before or 0 < each.due_at < query.due_before
+    return plain and queue and due and each.opened_at >= query.opened_from
 
 
 def _sort_key(query: Query, each: DossierRow) -> int:

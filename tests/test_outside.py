@@ -530,7 +530,8 @@ async def test_a_verdict_on_a_detectors_word_replays(sqlite: SqliteBackend, tmp_
             batch = [did(each) for each in await service.submit_many(PLATFORM, asks, [None] * 3, reply)]
         assert [done.state.status for done in alone] == ["approved", "held"]
         assert [done.state.status for done in batch] == ["approved", "held", "held"]
-        findings, verdict = await service.screening_record(alone[1].state)
+        record = await service.screening_record(alone[1].state)
+        findings, verdict = record.findings, record.verdict
         (found,) = [each for each in findings if each.detector not in READ_OFF]
         assert (found.list, found.label, found.score, found.version) == ("external/rude", "word", 89, "7")
         assert [(hit.rule, hit.asked, hit.given) for hit in verdict.hits] == [("hold-rude", "refuse", "hold")]
@@ -548,7 +549,7 @@ async def test_a_missing_detector_counts_as_failed(sqlite: SqliteBackend, tmp_pa
             platform.service.detection.sources = (outside.source,)
             state = await platform.submit(account, Item("Tea", "rude"))
         assert (state.status, state.grounds) == ("held", (GROUND,))
-        findings, _ = await platform.service.screening_record(state)
+        findings = (await platform.service.screening_record(state)).findings
         assert [(each.list, each.label) for each in findings] == failed("rude", "not-configured")
         assert [line["detector"] for line in outside.log.told("detector_missing")] == ["rude"]
 

@@ -30,7 +30,7 @@ LAYERS: Final[tuple[tuple[str, ...], ...]] = (
     ("settings", "logs", "metrics", "automata"),
     ("store",),
     ("kinds", "clocks", "detection", "events", "fresh", "near_index"),
-    ("lexicons", "list_export", "near_copies"),
+    ("lexicons", "list_export", "near_copies", "past"),
     ("shelf",),
     ("service",),
     ("detectors", "lists", "people", "recorder", "webhooks"),

@@ -36,6 +36,7 @@ from placet.model import (
     Verdict,
 )
 from placet.near_copies import NearCopies
+from placet.past import facts_of, past_of
 from placet.policy import AccountFacts, Policy
 from placet.procedure import account as accounts
 from placet.procedure import policy_record
@@ -394,6 +395,13 @@ class Service:
             self._accounts[account] = known
         return known
 
+    async def facts_of(
+        self, account: accounts.Account, at: Micros = 0, own: publications.Publication | None = None
+    ) -> AccountFacts:
+        """What rules may know of an account at that instant, its past only where a rule in force reads it."""
+        past = await past_of(self.store, account.id, self.policy.past, at or self.clock(), own)
+        return facts_of(account, past)
+
     async def open_account(
         self, who: Principal, command: Callable[[str], accounts.Open], once: Idempotency | None, reply: Reply | None
     ) -> Done | Refusal:
@@ -500,7 +508,7 @@ class Service:
                 return account
             subject = Subject(account.id, identity, context.now, attempt)
             found = known or await self.detection.find(ask.item, subject)
-            screening = self._judged(ask.item, facts_of(account), subject, found)
+            screening = self._judged(ask.item, await self.facts_of(account, subject.at), subject, found)
             command = publications.Submit(
                 id=identity,
                 account=account.id,
@@ -530,7 +538,8 @@ class Service:
             account = await self.account(state.account)
             if account is None or account.status != "active":
                 return Refusal("wrong_state", {"account": "closed"})
-            screening = await self.screen(item, facts_of(account), publication, context.now, attempt)
+            facts = await self.facts_of(account, context.now, state)
+            screening = await self.screen(item, facts, publication, context.now, attempt)
             command = publications.Revise(self._screened(screening), version)
             return Plan(command, {account.id: account.version}, _blob(screening), (), screening)
 
@@ -586,7 +595,7 @@ class Service:
         if state.approved_revision != state.revision:
             failed.append(publications.FailedCheck("revision"))
         item = await self.content(state.revision)
-        facts = facts_of(account)
+        facts = await self.facts_of(account, at, state)
         action: Literal["publish", "repost"] = "repost" if item.origin == "repost" else "publish"
         lapsed = self.policy.may(facts, item.category, action, at)
         considered = set(state.approved_grounds)
@@ -599,7 +608,9 @@ class Service:
                 failed.append(publications.FailedCheck("rules", hit.ground, {"rule": hit.rule, "pack": hit.pack}))
                 considered.add(hit.ground)
         if verdict.errors:
-            _, known = await self.screening_record(state)  # what failed then, the person who approved has considered
+            known = (
+                await self.screening_record(state)
+            ).verdict  # what failed then, the person who approved has considered
             seen = {(each.pack, each.rule) for each in known.errors}
             failed += [
                 publications.FailedCheck("rule_error", "", {"rule": each.rule, "pack": each.pack})
@@ -631,16 +642,14 @@ class Service:
         state: publications.Publication = kinds.decode(row)
         return state
 
-    async def screening_record(self, state: publications.Publication) -> tuple[list[Finding], Verdict]:
-        """The findings and the verdict on the present revision, as recorded."""
+    async def screening_record(self, state: publications.Publication) -> publications.Recorded:
+        """What was found of the present revision and said of it, as recorded."""
         rows = await self.store.entries(state.id, state.screened - 1, 1)
         if not rows:
             raise StoreCorrupt(f"{state.id} has no entry {state.screened}.")
         if rows[0].body is None:
             raise StoreCorrupt(f"The body of {state.id}'s entry {state.screened} has been erased.")
-        body = msgspec.json.decode(rows[0].body)
-        findings = msgspec.convert(body["findings"], list[Finding])
-        return findings, msgspec.convert(body["verdict"], Verdict)
+        return msgspec.json.decode(rows[0].body, type=publications.Recorded)
 
 
 class Submission(NamedTuple):
@@ -654,13 +663,6 @@ class Submission(NamedTuple):
 
 SYSTEM_START: Final = Principal("system:start", frozenset())
 SYSTEM_DEADLINES: Final = Principal("system:deadlines", frozenset())
-
-
-def facts_of(account: accounts.Account) -> AccountFacts:
-    """What rules may know of an account."""
-    return AccountFacts(
-        id=account.id, account_class=account.account_class, rights=account.rights, agreement=account.agreement
-    )
 
 
 def grounds_of(verdict: Verdict) -> tuple[str, ...]:

@@ -3,16 +3,17 @@
 `load_pack` reads and checks a pack, `Policy` puts packs in force together; `placet.policy.cel` is the rule language.
 """
 
-from placet.policy.cel import Step
+from placet.policy.cel import Step, literal
 from placet.policy.environment import AccountFacts, detector_of, external_list, failed_list, requote, restore
 from placet.policy.evaluate import SURE, ClauseView, Denial, Explanation, Policy, say
 from placet.policy.pack import LoadResult, digest_of, load_pack, read_pack_folder
 from placet.policy.trace import why
-from placet.policy.values import Case, Clock, Pack, Problem, Rule, Span
+from placet.policy.values import AccountPast, Case, Clock, Pack, Problem, Rule, Span
 
 __all__ = [
     "SURE",
     "AccountFacts",
+    "AccountPast",
     "Case",
     "ClauseView",
     "Clock",
@@ -29,6 +30,7 @@ __all__ = [
     "digest_of",
     "external_list",
     "failed_list",
+    "literal",
     "load_pack",
     "read_pack_folder",
     "requote",

@@ -1,6 +1,6 @@
 """The facts that a rule may read, and how it asks about the text. docs/packs.md lists them for pack writers.
 
-To add a fact: declare its type in VARIABLES and give its value in `gather`. Nothing else knows their names.
+To add a fact: declare its type in VARIABLES and give its value in `gather`, or in `with_findings`. Nothing else knows their names.
 """
 
 import re
@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import field
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from placet.model import Finding, Item, Json, Micros, Value
 from placet.policy.cel import BOOL, INT, STRING, Environment, Type, list_of, object_type
+from placet.policy.values import AccountPast
 from placet.screening.contacts import KINDS
 
 _SOURCE: Final = object_type("Source", {"name": STRING, "author": STRING, "url": STRING, "title": STRING})
@@ -31,13 +32,19 @@ _ITEM: Final = object_type(
         "media": list_of(_MEDIUM),
     },
 )
+_PAST: Final = object_type("Past", dict.fromkeys(AccountPast.__struct_fields__, INT))
 _ACCOUNT: Final = object_type(
     "Account",
-    {"id": STRING, "class": STRING, "rights": list_of(STRING), "agreement": STRING, "territory": STRING},
+    {"id": STRING, "class": STRING, "rights": list_of(STRING), "agreement": STRING, "territory": STRING, "past": _PAST},
 )
 _ACT: Final = object_type("Act", {"at": INT})
 
-VARIABLES: Final[Mapping[str, Type]] = {"item": _ITEM, "account": _ACCOUNT, "act": _ACT}
+_LINKS: Final = object_type("Links", {"hosts": list_of(STRING)})
+
+VARIABLES: Final[Mapping[str, Type]] = {"item": _ITEM, "account": _ACCOUNT, "act": _ACT, "links": _LINKS}
+
+OF_FINDINGS: Final = frozenset({"links.hosts"})
+"""Facts that `with_findings` reads off the findings, so that they are recorded with these and not once more."""
 
 TEXT_FIELDS: Final[Mapping[str, str | None]] = {"item.title": "title", "item.body": "body", "item.text": None}
 """The facts that are screened text, by the field that screening knows; None stands for either of them."""
@@ -97,7 +104,8 @@ class AccountFacts(Value, frozen=True):
 
     `rights` are given by the platform on evidence that may lapse ("news.publish", "news.repost"); the class alone gives
     none (IM14 art 7(2)). `agreement` is the version accepted, empty for none. `territory` is the ISO 3166 code of
-    the territory in which the account's information is offered, empty where the platform does not say.
+    the territory in which the account's information is offered, empty where the platform does not say. `past` is
+    counted only as far as a rule in force reads it.
     """
 
     id: str = ""
@@ -105,6 +113,7 @@ class AccountFacts(Value, frozen=True):
     rights: tuple[str, ...] = ()
     agreement: str = ""
     territory: str = ""
+    past: AccountPast = AccountPast()
 
 
 def gather(item: Item, account: AccountFacts, at: Micros) -> dict[str, Json]:
@@ -129,9 +138,15 @@ def gather(item: Item, account: AccountFacts, at: Micros) -> dict[str, Json]:
             "rights": list(account.rights),
             "agreement": account.agreement,
             "territory": account.territory,
+            "past": asdict(account.past),
         },
         "act": {"at": at},
     }
+
+
+def with_findings(facts: Mapping[str, Json], index: "FindingIndex") -> dict[str, Json]:
+    """Add the facts that are read off the findings: the hosts of links that stand in the text, each once, in order."""
+    return {**facts, "links": {"hosts": list(dict.fromkeys(each.label for each in index.lists.get("links", ())))}}
 
 
 def leaves(reads: Iterable[str]) -> frozenset[str]:

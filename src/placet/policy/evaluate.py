@@ -43,7 +43,18 @@ from placet.policy.compiled import (
     term_lists,
     timelines,
 )
-from placet.policy.environment import AccountFacts, FindingIndex, Seen, by_table, detector_of, gather, leaves, pick
+from placet.policy.environment import (
+    OF_FINDINGS,
+    AccountFacts,
+    FindingIndex,
+    Seen,
+    by_table,
+    detector_of,
+    gather,
+    leaves,
+    pick,
+    with_findings,
+)
 from placet.policy.trace import why
 from placet.policy.values import (
     AccountClass,
@@ -99,6 +110,7 @@ class Explanation(Value, frozen=True):
     """Instrument title, clause, summary."""
 
 
+_PAST: Final = "account.past."
 _NOTHING: Final = FindingIndex(())
 
 
@@ -107,9 +119,9 @@ class _Evaluation:
 
     __slots__ = ("dossier", "errors", "facts", "found", "hits", "index", "labels", "shadow")
 
-    def __init__(self, facts: Mapping[str, Json], findings: Sequence[Finding], labels: Labels, dossier: str) -> None:
+    def __init__(self, facts: Mapping[str, Json], index: FindingIndex, labels: Labels, dossier: str) -> None:
         self.facts = facts
-        self.index = index = FindingIndex(findings) if findings else _NOTHING
+        self.index = index
         self.found: tuple[Found, ...] = (*index.lists, *index.patterns)
         self.labels = labels
         self.dossier = dossier
@@ -193,7 +205,11 @@ class Policy:
         compiled = {pack.id: compile_pack(pack) for pack in self.packs}
         self._scopes: Final = {name: pack.scope for name, pack in compiled.items()}
         programs = [program for pack in compiled.values() for _, program in pack.programs()]
-        self.reads: Final = leaves(path for program in programs for path in program.reads) | {"act.at"}
+        reads = leaves(path for program in programs for path in program.reads)
+        self.reads: Final = (reads - OF_FINDINGS) | {"act.at"}
+        self._reads_findings: Final = not reads.isdisjoint(OF_FINDINGS)
+        self.past: Final = frozenset(path.removeprefix(_PAST) for path in self.reads if path.startswith(_PAST))
+        """What the rules read of an account's past: names of fields of AccountPast."""
         self._kept: Final = by_table(self.reads)
         self.detectors: Final = frozenset(detector_of(name) for program in programs for name in program.lists) - {""}
         """The detectors from outside that the rules ask for, by name."""
@@ -234,7 +250,8 @@ class Policy:
         self, facts: Mapping[str, Json], findings: Sequence[Finding], dossier: str, on: str = "publication"
     ) -> Verdict:
         """Say what the rules in force at `act.at` make of the facts and findings."""
-        evaluation = _Evaluation(facts, findings, self._labels, dossier)
+        index = FindingIndex(findings) if findings else _NOTHING
+        evaluation = _Evaluation(self._whole(facts, index), index, self._labels, dossier)
         for group in self._in_force(on, facts["act"]["at"]):
             evaluation.run(group)
         return evaluation.verdict(self.digest)
@@ -245,7 +262,14 @@ class Policy:
         """Say what every part of a rule's condition comes to (trace.py); None for a rule that there is not."""
         rules = (one for each in self.packs if each.id == pack for one in each.rules if one.id == rule)
         found = next(rules, None)
-        return found and why(found, facts, Seen(pack, FindingIndex(findings), self._labels), words=words)
+        if found is None:
+            return None
+        index = FindingIndex(findings)
+        return why(found, self._whole(facts, index), Seen(pack, index, self._labels), words=words)
+
+    def _whole(self, facts: Mapping[str, Json], index: FindingIndex) -> Mapping[str, Json]:
+        """The facts, with those that are read off the findings if a rule reads one."""
+        return with_findings(facts, index) if self._reads_findings else facts
 
     def _in_force(self, on: str, at: Micros) -> tuple[Group, ...]:
         timeline = self._timelines.get(on)
@@ -277,7 +301,7 @@ class Policy:
         """Whether the pack's scope takes the act in; a scope that fails does, so that doubt never releases."""
         scope = self._scopes[pack]
         try:
-            return scope is None or bool(scope(facts, Seen(pack, FindingIndex(()), self._labels)))
+            return scope is None or bool(scope(self._whole(facts, _NOTHING), Seen(pack, _NOTHING, self._labels)))
         except CelRuntimeError:
             return True
 
@@ -299,7 +323,7 @@ class Policy:
     def run_case(self, case: Case) -> str:
         """Run a golden case; says what differs, or nothing when all is as expected."""
         who = case.account
-        account = AccountFacts("acc_case", who.account_class, who.rights, who.agreement, who.territory)
+        account = AccountFacts("acc_case", who.account_class, who.rights, who.agreement, who.territory, who.past)
         facts = self.facts(case.item, account, case.instant)
         findings = screen(case.item, self.lexicon_at(case.instant)) + [_external(each) for each in case.external]
         verdict = self.evaluate(facts, findings, "pub_case")

@@ -227,6 +227,22 @@ class WordList(Value, frozen=True):
         return (*self.terms, *(term.text for term in self.term))
 
 
+class AccountPast(Value, frozen=True):
+    """How an account's other publications stand: how many, no further than is worth counting (past.py)."""
+
+    held: int = 0
+    """Waiting for a person now."""
+    returned: int = 0
+    refused: int = 0
+    published: int = 0
+    """Live now."""
+    taken_down: int = 0
+    last_day: int = 0
+    """Submitted within the 24 hours before the act, whatever has become of them."""
+    last_month: int = 0
+    """Submitted within the 30 days before it."""
+
+
 class CaseAccount(Value, frozen=True):
     """The account of a golden case; environment.AccountFacts says what the fields mean."""
 
@@ -234,6 +250,7 @@ class CaseAccount(Value, frozen=True):
     rights: tuple[str, ...] = ()
     agreement: str = "1"
     territory: str = ""
+    past: AccountPast = AccountPast()
 
 
 class CaseExternal(Value, frozen=True):

@@ -19,7 +19,9 @@ Rules of this procedure:
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from placet.model import Draft, Entry, Json, Micros, Refusal, Value
+import msgspec
+
+from placet.model import Draft, Entry, Finding, Json, Micros, Refusal, Value, Verdict
 from placet.procedure.fold import Context, Decision
 
 Status = Literal[
@@ -96,6 +98,14 @@ class Screened(Value, frozen=True):
     grounds: tuple[str, ...]
     record: Mapping[str, Json]
     """findings, facts and verdict, as the entry keeps them."""
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """What an entry says of how its revision was judged; quotes and the author's words stand in the revision."""
+
+    findings: list[Finding]
+    verdict: Verdict
+    facts: dict[str, Json]
 
 
 class Submit(Value, frozen=True):

@@ -157,6 +157,8 @@ class Query(Value, frozen=True):
     """A queue's name, or "*" for all that wait in any queue."""
     assignee: str = ""
     due_before: Micros = 0
+    opened_from: Micros = 0
+    """Opened at that instant or later."""
     order: Literal["due", "opened", "newest"] = "opened"
     after: tuple[int, str] | None = None
     limit: int = 50

@@ -150,6 +150,8 @@ def where_of(query: Query) -> tuple[str, list[Any]]:
             terms.append(f"{column} = {place(value)}")
     if query.due_before:
         terms.append(f"due_at > 0 AND due_at < {place(query.due_before)}")
+    if query.opened_from:
+        terms.append(f"opened_at >= {place(query.opened_from)}")
     if query.after is not None:
         sign = "<" if query.order == "newest" else ">"
         key, identity = query.after

@@ -647,6 +647,9 @@ def _where(query: Query) -> tuple[str, tuple[Any, ...]]:
     if query.due_before:
         terms.append("due_at > 0 AND due_at < ?")
         values.append(query.due_before)
+    if query.opened_from:
+        terms.append("opened_at >= ?")
+        values.append(query.opened_from)
     if query.after is not None:
         sign = "<" if query.order == "newest" else ">"
         terms.append(f"({_SORT_COLUMN[query.order]}, id) {sign} (?, ?)")

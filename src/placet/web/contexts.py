@@ -192,6 +192,22 @@ class ClauseRow(Value, frozen=True):
     """"law" or "policy": whether it is a legal clause or the platform's own rule."""
 
 
+class WhyStep(Value, frozen=True):
+    """A part of a rule's condition, and what it came to."""
+
+    text: str
+    """The part as it stands in the rule."""
+    state: str
+    """"value"; "error"; or "skipped": not evaluated, since the answer did not depend on it."""
+    value: str = ""
+    """As a rule would write it, shortened; of an error, the reason."""
+    found: tuple[str, ...] = ()
+    """Of a question about a list: the labels of what was found."""
+    turn: int = 0
+    """Of what is repeated over a list: the turn that is shown, from 1; else 0."""
+    parts: tuple["WhyStep", ...] = ()
+
+
 class HitRow(Value, frozen=True):
     """A rule that fired, explained."""
 
@@ -206,6 +222,8 @@ class HitRow(Value, frozen=True):
     mode: str
     why: tuple[str, ...]
     clauses: tuple[ClauseRow, ...]
+    trace: WhyStep | None = None
+    """Its condition part by part, where it is known."""
 
 
 class GroundChoice(Value, frozen=True):

@@ -11,6 +11,7 @@ from placet.policy.cel.check import HIT, TextCall
 from placet.policy.cel.compile import COST_LIMIT, Facts, Program, TextHits, compile_rule
 from placet.policy.cel.environment import Environment
 from placet.policy.cel.errors import CelError, CelRuntimeError
+from placet.policy.cel.literal import literal
 from placet.policy.cel.overloads import Function, Overload
 from placet.policy.cel.trace import Step, Trace, trace_rule
 from placet.policy.cel.types import (
@@ -68,6 +69,7 @@ __all__ = [
     "abstract",
     "compile_rule",
     "list_of",
+    "literal",
     "map_of",
     "object_type",
     "parameter",

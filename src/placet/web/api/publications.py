@@ -18,7 +18,7 @@ from placet.ledger.encode import MAX_INT
 from placet.model import Item, Refusal
 from placet.policy import AccountFacts
 from placet.procedure import publication as publications
-from placet.service import Done, Idempotency, Principal, Screening, Submission, facts_of
+from placet.service import Done, Idempotency, Principal, Screening, Submission
 from placet.store.contract import Query
 from placet.web.desk import Answer, Desk, desk_of, digest_of, idempotency
 from placet.web.problems import describe, problem, problem_response, refusal_response
@@ -78,7 +78,7 @@ async def screen(request: StrictRequest, data: ScreenIn) -> Response[ScreenOut]:
         account = await desk.service.account(check_id(data.account, "account")) if who.sees(data.account) else None
         if account is None:
             return problem_response("account_not_found")  # type: ignore[return-value]
-        facts = facts_of(account)
+        facts = await desk.service.facts_of(account)
     item = item_of(data, desk.service.policy, desk.settings.max_text_chars)
     screening = await desk.service.screen(item, facts, "")
     return Response(encode(screen_out(screening, desk.service.policy)), media_type=JSON)  # type: ignore[arg-type]
@@ -234,8 +234,8 @@ async def read(request: StrictRequest, publication: str) -> Response[Publication
     for digest in (state.policy, state.grounds_policy):
         await desk.service.shelf.get(digest)
     item = await desk.service.content(state.revision)
-    findings, verdict = await desk.service.screening_record(state)
-    screening = Screening(b"", state.revision, item, findings, {}, verdict)
+    record = await desk.service.screening_record(state)
+    screening = Screening(b"", state.revision, item, record.findings, record.facts, record.verdict)
     return Response(encode(publication_out(state, desk.service.shelf, screening, item)), media_type=JSON)  # type: ignore[arg-type]
 
 

@@ -9,11 +9,11 @@ from litestar.response import Redirect
 
 from placet import kinds
 from placet.errors import CODES, PlacetError
-from placet.model import Finding, Item, Micros, Refusal, Verdict
-from placet.policy import Policy, say
+from placet.model import Item, Micros, Refusal
+from placet.policy import Policy, requote, restore, say
 from placet.procedure import account as accounts
 from placet.procedure import publication as publications
-from placet.procedure.publication import Publication, due_at
+from placet.procedure.publication import Publication, Recorded, due_at
 from placet.service import Done
 from placet.store.contract import DossierRow, Query
 from placet.web.api.publications import read_cursor, write_cursor
@@ -159,8 +159,8 @@ async def _item(here: Visit, publication: str, draft: DecisionDraft, refusal: Re
         raise PlacetError(code="not_found")
     policy = await service.shelf.get(state.policy)
     item = await service.content(state.revision)
-    findings, verdict = await service.screening_record(state)
-    page = await _item_context(here, state, policy, item, findings, verdict, draft, refusal)
+    record = await service.screening_record(state)
+    page = await _item_context(here, state, policy, item, record, draft, refusal)
     return here.page(page, status=200 if refusal is None else CODES[refusal.code].status)
 
 
@@ -169,12 +169,13 @@ async def _item_context(
     state: Publication,
     policy: Policy,
     item: Item,
-    findings: list[Finding],
-    verdict: Verdict,
+    record: Recorded,
     draft: DecisionDraft,
     refusal: Refusal | None,
 ) -> ItemPage:
     desk, language = here.desk, here.language
+    findings, verdict = record.findings, record.verdict
+    seen = show.Evidence(restore(record.facts, item), requote(findings, item))
     account: accounts.Account = await desk.service.state(state.account)
     head = await desk.store.head()
     entries = await desk.store.entries(state.id, 0, _TIMELINE)
@@ -214,8 +215,8 @@ async def _item_context(
         live=bool(state.live_revision) and state.live_revision != state.revision,
         blocked_by=state.blocked_by,
         findings=show.finding_rows(findings, item),
-        hits=tuple(show.hit_row(policy, hit, language) for hit in verdict.hits),
-        shadow=tuple(show.hit_row(policy, hit, language) for hit in verdict.shadow),
+        hits=tuple(show.hit_row(policy, hit, language, seen) for hit in verdict.hits),
+        shadow=tuple(show.hit_row(policy, hit, language, seen) for hit in verdict.shadow),
         errors=tuple((error.rule, error.error) for error in verdict.errors),
         account=await show.account_card(desk.store, account, policy, language),
         recent=tuple(each for each in await show.publication_links(desk.service, recent) if each.id != state.id),

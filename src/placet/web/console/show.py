@@ -3,14 +3,14 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from placet import kinds
 from placet.events import rfc3339
 from placet.model import Citation, Finding, Ground, Item, Json, RuleHit
-from placet.policy import Policy, detector_of, say
+from placet.policy import Policy, Step, detector_of, literal, say
 from placet.procedure.account import Account
 from placet.procedure.publication import Publication
 from placet.store.contract import EntryRow, Query, Store
@@ -24,6 +24,7 @@ from placet.web.contexts import (
     PublicationLink,
     Segment,
     TimelineRow,
+    WhyStep,
 )
 
 _MOST_OF_A_STATUS: Final = 100
@@ -130,13 +131,21 @@ def clause_row(policy: Policy, cite: Citation, language: str) -> ClauseRow:
     return ClauseRow(cite.instrument, say(view.title, language), cite.clause, say(view.summary, language), basis)
 
 
-def hit_row(policy: Policy, hit: RuleHit, language: str) -> HitRow:
-    """A rule that fired, explained."""
+class Evidence(NamedTuple):
+    """What a verdict was reached on: every fact, the author's words among them, and the findings with their quotes."""
+
+    facts: Mapping[str, Json]
+    findings: Sequence[Finding]
+
+
+def hit_row(policy: Policy, hit: RuleHit, language: str, evidence: Evidence) -> HitRow:
+    """A rule that fired, explained; its page shows the item too, so that the author's words may stand in the trace."""
     ground = policy.grounds.get(hit.ground)
     title, reason, remedy = hit.ground, "", ""
     if ground is not None:
         title, reason, remedy = (say(text, language) for text in (ground.title, ground.reason, ground.remedy))
     cites = () if ground is None else ground.cites
+    step = policy.why(hit.pack, hit.rule, evidence.facts, evidence.findings, words=True)
     return HitRow(
         rule=hit.rule,
         pack=hit.pack,
@@ -149,7 +158,15 @@ def hit_row(policy: Policy, hit: RuleHit, language: str) -> HitRow:
         mode=hit.mode,
         why=hit.why,
         clauses=tuple(clause_row(policy, cite, language) for cite in cites),
+        trace=None if step is None else why_step(step),
     )
+
+
+def why_step(step: Step) -> WhyStep:
+    """A part of a rule's condition, for reading."""
+    value = step.error or ("" if step.state == "skipped" or step.withheld else visible(literal(step.value)))
+    parts = tuple(why_step(part) for part in step.parts)
+    return WhyStep(step.text, step.state, value, tuple(map(visible, step.found[:_MOST_TERMS])), step.turn, parts)
 
 
 def ground_title(grounds: Mapping[str, Ground], ground: str, language: str) -> str:

@@ -41,6 +41,7 @@ async def _tried(here: Visit, item: Item) -> TrialPage:
     service = here.desk.service
     screening = await service.screen(item, AccountFacts(), "")
     verdict = screening.verdict
+    seen = show.Evidence(screening.facts, screening.findings)
     return TrialPage(
         chrome=here.chrome(),
         text=item.body,
@@ -48,7 +49,7 @@ async def _tried(here: Visit, item: Item) -> TrialPage:
         outcome=verdict.outcome,
         segments=show.segments(item.body, "body", screening.findings),
         findings=show.finding_rows(screening.findings, item),
-        hits=tuple(show.hit_row(service.policy, hit, here.language) for hit in (*verdict.hits, *verdict.shadow)),
+        hits=tuple(show.hit_row(service.policy, hit, here.language, seen) for hit in (*verdict.hits, *verdict.shadow)),
         errors=tuple((f"{each.pack}/{each.rule}", each.error) for each in verdict.errors),
         readings=tuple((reading.name, show.visible(reading.text)) for reading in readings(item.body)),
     )
