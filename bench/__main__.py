@@ -22,6 +22,7 @@ NAMES: Final = (
     "peers",
     "evasion",
     "cel_conformance",
+    "rules",
     "near",
     "store",
     "submit",

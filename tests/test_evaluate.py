@@ -15,7 +15,16 @@ from placet.errors import SettingsError
 from placet.ledger.encode import canonical
 from placet.model import RESTRICTIVENESS, Citation, Finding, Item, Outcome, RuleHit, Source, Verdict
 from placet.policy.compiled import midnight
-from placet.policy.environment import DETECTOR_LISTS, ENVIRONMENT, AccountFacts, gather, requote, restore
+from placet.policy.environment import (
+    DETECTOR_LISTS,
+    ENVIRONMENT,
+    AccountFacts,
+    FindingIndex,
+    gather,
+    requote,
+    restore,
+    with_findings,
+)
 from placet.policy.evaluate import Policy
 from placet.policy.pack import load_pack
 from placet.policy.values import EPOCH, MICROS, Span
@@ -379,7 +388,7 @@ def test_evaluation_leaves_its_facts_alone(item: Item) -> None:
 
 def test_gathered_facts_are_those_declared() -> None:
     """Every declared fact has a value and every value is declared, at every depth."""
-    facts = gather(Item(), AccountFacts(), AT)
+    facts = with_findings(gather(Item(), AccountFacts(), AT), FindingIndex([]))
     for name, kind in ENVIRONMENT.variables.items():
         assert set(facts[name]) == {field for field, _ in kind.fields}
     assert facts.keys() == ENVIRONMENT.variables.keys()

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
-from placet.model import RESTRICTIVENESS, Ground, Micros, Outcome
+from placet.model import RESTRICTIVENESS, Ground, Micros, Outcome, RuleHit
 from placet.policy.cel import BOOL, Program, TextCall, TextHits, compile_rule
 from placet.policy.environment import ENVIRONMENT, TEXT_FIELDS, detector_of, full_name
 from placet.policy.values import EPOCH, Pack, Rule, WordList
@@ -40,6 +40,8 @@ class Compiled(NamedTuple):
     from outside."""
     starts: Micros
     ends: Micros | None
+    hit: RuleHit | None
+    """What is listed when it fires, for a rule that is true in one way only and rests on no guess: made once."""
 
 
 Runnable = tuple[Run, Compiled]
@@ -123,7 +125,10 @@ def _compile(pack: Pack, rule: Rule, grounds: Mapping[str, Ground]) -> Compiled:
         given = "hold"
     zone = pack.head.timezone
     ends = midnight(rule.until, zone) if rule.until else None
-    return Compiled(rule, program, given, midnight(rule.since, zone), ends)
+    hit = None
+    if program.settled is not None and (RESTRICTIVENESS[given] <= MAX_DOUBT or not program.lists):
+        hit = RuleHit(pack.id, rule.id, rule.ground, rule.then, given, rule.mode, program.settled)
+    return Compiled(rule, program, given, midnight(rule.since, zone), ends, hit)
 
 
 def timelines(packs: Iterable[PackRules], labels: Labels) -> dict[str, Timeline]:

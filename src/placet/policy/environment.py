@@ -1,6 +1,6 @@
 """The facts that a rule may read, and how it asks about the text. docs/packs.md lists them for pack writers.
 
-To add a fact: declare its type in VARIABLES and give its value in `gather`, or in `with_findings`. Nothing else knows their names.
+To add a fact: declare its type in VARIABLES and give its value in `gather` or `with_findings`. Nothing else knows it.
 """
 
 import re

@@ -150,12 +150,16 @@ class _Evaluation:
             return False
 
     def _record(self, pack: str, one: Compiled, seen: Seen) -> None:
-        rule, given = one.rule, one.given
-        if RESTRICTIVENESS[given] > MAX_DOUBT and seen.best(one.program.lists) < SURE:
+        hit = one.hit or self._hit(pack, one, seen)
+        is_live = hit.mode == "live" or _is_live(pack, one.rule, self.dossier)
+        (self.hits if is_live else self.shadow).append(hit)
+
+    def _hit(self, pack: str, one: Compiled, seen: Seen) -> RuleHit:
+        rule, program, given = one.rule, one.program, one.given
+        if RESTRICTIVENESS[given] > MAX_DOUBT and seen.best(program.lists) < SURE:
             given = "hold"
-        why = one.program.why(self.facts, seen)
-        hit = RuleHit(pack, rule.id, rule.ground, rule.then, given, rule.mode, why)
-        (self.hits if _is_live(pack, rule, self.dossier) else self.shadow).append(hit)
+        why = program.explain(self.facts, seen) if program.settled is None else program.settled
+        return RuleHit(pack, rule.id, rule.ground, rule.then, given, rule.mode, why)
 
     def _record_error(self, pack: str, rule: Rule, error: str) -> None:
         if _is_live(pack, rule, self.dossier):

@@ -10,7 +10,7 @@ from placet.policy.cel import cost, runtime
 from placet.policy.cel.check import Checked, check
 from placet.policy.cel.environment import Environment
 from placet.policy.cel.errors import CelError, CelRuntimeError
-from placet.policy.cel.explain import Thunks, plan, reasons
+from placet.policy.cel.explain import Chain, Leaf, Thunks, plan, reasons, settled
 from placet.policy.cel.generate import Generator
 from placet.policy.cel.needs import Needs, needs
 from placet.policy.cel.nodes import Node
@@ -75,6 +75,8 @@ class Program(msgspec.Struct, frozen=True, eq=False):
     cost: int
     run: Run
     explain: Callable[[Facts, TextHits], tuple[str, ...]]
+    settled: tuple[str, ...] | None = None
+    """What `why` gives wherever the rule is true, for a rule that is true in one way only."""
 
     def __call__(self, facts: Facts, text: TextHits) -> Any:
         """Evaluate; raises CelRuntimeError and nothing else, also when the facts are not as they were declared."""
@@ -101,7 +103,9 @@ def _compile(source: str, env: Environment, expect: Type, cost_limit: int) -> Pr
     expect_type(checked, expect)
     costs = cost.count(checked, cost_limit)
     generator = Generator(checked, costs)
-    run, explain = _build(generator, checked, expect)
+    leaves: list[Node] = []
+    explained = plan(checked.source, checked.root, leaves) if checked.type == BOOL else None
+    run, explain = _build(generator, checked, expect, explained, leaves)
     asked = checked.text_calls.values()
     return Program(
         source=source,
@@ -113,6 +117,7 @@ def _compile(source: str, env: Environment, expect: Type, cost_limit: int) -> Pr
         cost=costs[checked.root],
         run=run,
         explain=explain,
+        settled=settled(explained) if explained else None,
     )
 
 
@@ -128,10 +133,10 @@ def expect_type(checked: Checked, expect: Type) -> None:
         )
 
 
-def _build(generator: Generator, checked: Checked, expect: Type) -> tuple[Run, Callable[..., tuple[str, ...]]]:
+def _build(
+    generator: Generator, checked: Checked, expect: Type, explained: Leaf | Chain | None, leaves: Sequence[Node]
+) -> tuple[Run, Callable[..., tuple[str, ...]]]:
     """Compile the rule, and beside it the conditions that explain it, to one code object."""
-    leaves: list[Node] = []
-    explained = plan(checked.source, checked.root, leaves) if checked.type == BOOL else None
     result = generator.generate(checked.root).expression
     if checked.type == DYN and expect != DYN:
         result = generator.helper(runtime.want_kind, result, ast.Constant(value=expect.kind))

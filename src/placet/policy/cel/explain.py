@@ -33,6 +33,17 @@ def plan(source: str, node: Node, leaves: list[Node]) -> Leaf | Chain:
     return Leaf(source[node.start : node.end], len(leaves) - 1)
 
 
+def settled(condition: Leaf | Chain) -> tuple[str, ...] | None:
+    """What `reasons` quotes of every facts on which the condition is true; None where that depends on the facts."""
+    if isinstance(condition, Leaf):
+        return (condition.quote,)
+    parts = [settled(part) for part in condition.parts]
+    known = [part for part in parts if part is not None]
+    if not condition.needs_all or len(known) < len(parts):
+        return None
+    return tuple(quote for part in known for quote in part)
+
+
 def reasons(condition: Leaf | Chain, thunks: Thunks) -> tuple[str, ...] | None:
     """Quote what makes the condition true, or None when it is not; an error is not true."""
     if isinstance(condition, Leaf):
