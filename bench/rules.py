@@ -1,10 +1,10 @@
 """How many events a second do rules judge, against plain `re` and other rule engines?
 
 An event is a short text with two numbers: how many media it has, and how many publications of its account were
-refused. Each rule asks whether a pattern stands in the text, and for bounds on both numbers. All ways are given the same
-events and rules, and must give the same hits. Ours starts where the service does: an item and what is known of its
-account. Screening for the patterns, facts and verdict are all counted; so is, beside it, the evaluation alone, and all of
-it with texts screened together. What is not installed is said to be so.
+refused. Each rule asks whether a pattern stands in the text, and for bounds on both numbers. All ways are given the
+same events and rules, and must give the same hits. Ours starts where the service does: an item and what is known of its
+account. Screening (for links and contacts as well), facts and verdict are all counted; so is, beside it, the evaluation
+alone, and all of it with texts screened together. What is not installed is said to be so.
 
 The second question is about rules that ask for facts alone, against lambdas that a person would write for them.
 """

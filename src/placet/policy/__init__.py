@@ -6,6 +6,7 @@
 from placet.policy.cel import Step, literal
 from placet.policy.environment import AccountFacts, detector_of, external_list, failed_list, requote, restore
 from placet.policy.evaluate import SURE, ClauseView, Denial, Explanation, Policy, say
+from placet.policy.guard import Counted, Surge, surge
 from placet.policy.pack import LoadResult, digest_of, load_pack, read_pack_folder
 from placet.policy.trace import why
 from placet.policy.values import AccountPast, Case, Clock, Pack, Problem, Rule, Span
@@ -17,6 +18,7 @@ __all__ = [
     "Case",
     "ClauseView",
     "Clock",
+    "Counted",
     "Denial",
     "Explanation",
     "LoadResult",
@@ -26,6 +28,7 @@ __all__ = [
     "Rule",
     "Span",
     "Step",
+    "Surge",
     "detector_of",
     "digest_of",
     "external_list",
@@ -36,5 +39,6 @@ __all__ = [
     "requote",
     "restore",
     "say",
+    "surge",
     "why",
 ]
