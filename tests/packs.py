@@ -115,6 +115,17 @@ FILES: Final[Mapping[str, str]] = {
     "cases/form.toml": CASES,
 }
 
+SERVED: Final[Mapping[str, str]] = {
+    **FILES,
+    "pack.toml": FILES["pack.toml"]
+    + f'\n[[category]]\nid = "general"\ntitle = {text("General")}\n'
+    + "".join(
+        f'\n[[clock]]\nid = "{name}"\ntitle = {text(name)}\nduration = "PT1H"\nbasis = "product-policy"\n'
+        for name in ("hold.escalated", "claim")
+    ),
+}
+"""The sample pack, with what a platform needs besides rules."""
+
 
 def rule(name: str, when: str, then: str = "hold", ground: str = "sample.words", more: str = "") -> str:
     """One rule of rules.toml, in force from 2020 on unless `more` says otherwise."""

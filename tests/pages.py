@@ -162,6 +162,22 @@ def timeline() -> tuple[c.TimelineRow, ...]:
     )
 
 
+TRACE = c.WhyStep(
+    "terms('solicitation') && (account.past.refused > 2 || size(item.media) / account.past.held > 1 || item.blank)",
+    "value",
+    "true",
+    parts=(
+        c.WhyStep("terms('solicitation')", "value", "true", found=("加微信", "price list")),
+        c.WhyStep(
+            "account.past.refused > 2", "value", "false", parts=(c.WhyStep("account.past.refused", "value", "1"),)
+        ),
+        c.WhyStep("size(item.media) / account.past.held > 1", "error", "division by zero"),
+        c.WhyStep("item.media.exists(m, m.alt == '')", "value", "true", turn=2),
+        c.WhyStep("item.blank", "skipped"),
+    ),
+)
+
+
 def hit(language: str, **changes: Any) -> c.HitRow:
     w = words(language)
     base = c.HitRow(
@@ -176,6 +192,7 @@ def hit(language: str, **changes: Any) -> c.HitRow:
         mode="live",
         why=("terms('community/solicitation').size() >= 1", "account.class == 'enterprise'"),
         clauses=clauses(language),
+        trace=TRACE,
     )
     return msgspec.structs.replace(base, **changes)
 

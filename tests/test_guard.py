@@ -22,10 +22,10 @@ def test_a_rate_within_the_factor_is_no_surge(before: int, now: int, rate: float
 
 @given(ACTS, st.integers(1_000, 100_000), st.floats(0.0001, 0.1))
 def test_ten_times_the_rate_is_a_surge(before: int, now: int, rate: float) -> None:
-    """Ten times the rate of the history is noticed, as soon as enough was expected for it to be no chance."""
+    """Ten times the rate of the history is noticed from 30 hits on; with fewer it may be chance."""
     history = Counted(before, int(before * rate))
     hits = int(now * (history.hits + 1) / (before + 1) * 10)
-    assume(LEAST_HITS <= hits <= now)
+    assume(30 <= hits <= now)
     found = surge(Counted(now, hits), history)
     assert found is not None
     assert found.allowed < hits

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packs import FILES, RULES, text
+from packs import FILES, RULES, SERVED
 from platforms import NewPlatform, Platform, placet
 from simulator import PLATFORM, START, Clock, did, platform_on, reply
 from stores import SqliteBackend
@@ -491,16 +491,6 @@ def test_a_case_cannot_speak_for_screening() -> None:
 # --- the service -------------------------------------------------------------------------------------------------
 
 GROUND: Final = "sample.form"
-SERVED: Final = {
-    **FILES,
-    "pack.toml": FILES["pack.toml"]
-    + f'\n[[category]]\nid = "general"\ntitle = {text("General")}\n'
-    + "".join(
-        f'\n[[clock]]\nid = "{name}"\ntitle = {text(name)}\nduration = "PT1H"\nbasis = "product-policy"\n'
-        for name in ("hold.escalated", "claim")
-    ),
-}
-"""The sample pack, with what a platform needs besides rules."""
 
 
 def holding(detector: str) -> dict[str, str]:
