@@ -37,11 +37,24 @@ def archive(pack: Pack) -> tuple[bytes, bytes]:
 
 def load_named(name: str) -> Pack:
     """A shipped pack by its name, or a pack folder by its path. Raises SettingsError with every mistake in it."""
-    shipped = files("placet") / "packs" / name
-    folder = Path(str(shipped)) if "/" not in name and shipped.is_dir() else Path(name)
-    if not folder.is_dir():
-        raise SettingsError(f"There is no rule pack {name!r}: neither shipped nor a folder.")
-    return load_pack(folder).require()
+    return load_pack(folder_of(name)).require()
+
+
+def shipped() -> dict[str, Path]:
+    """The folders of the packs that ship with Placet, by name."""
+    packs = Path(str(files("placet") / "packs"))
+    return {folder.name: folder for folder in sorted(packs.iterdir()) if (folder / "pack.toml").is_file()}
+
+
+def folder_of(name: str) -> Path:
+    """The folder of a shipped pack, by its name, or of any pack, by its path. Raises SettingsError where none is."""
+    known = shipped()
+    folder = known.get(name) or Path(name)
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise SettingsError(f"{name!r} is a file, and a rule pack is a folder: name the folder that it lies in.")
+    raise SettingsError(f"There is no rule pack {name!r}: neither shipped ({', '.join(known)}) nor a folder.")
 
 
 def load_policy(names: tuple[str, ...]) -> Policy:

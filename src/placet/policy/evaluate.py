@@ -11,7 +11,7 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar
 
 from placet.errors import SettingsError
 from placet.model import (
@@ -187,6 +187,30 @@ def _is_live(pack: str, rule: Rule, dossier: str) -> bool:
     return int.from_bytes(digest[:8], "big") % 1_000_000 < rule.share_ppm
 
 
+class Trial(NamedTuple):
+    """A golden case that was run, with what it was run on and what came of it."""
+
+    case: Case
+    facts: Mapping[str, Json]
+    findings: tuple[Finding, ...]
+    verdict: Verdict
+
+    @property
+    def grounds(self) -> tuple[str, ...]:
+        """The grounds of the live rules that fired, in order."""
+        return tuple(sorted({hit.ground for hit in self.verdict.hits if hit.given != "approve"}))
+
+    @property
+    def failure(self) -> str:
+        """What differs from what the case expects; empty when nothing does."""
+        if self.verdict.errors:
+            return f"the rule {self.verdict.errors[0].rule} failed: {self.verdict.errors[0].error}."
+        expected, given = sorted(self.case.grounds), list(self.grounds)
+        if (self.verdict.outcome, given) == (self.case.expect, expected):
+            return ""
+        return f"expected {self.case.expect} {expected}, came to {self.verdict.outcome} {given}."
+
+
 class Policy:
     """The packs in force together, compiled once. Never changes after it is built, so threads may share it.
 
@@ -326,17 +350,19 @@ class Policy:
 
     def run_case(self, case: Case) -> str:
         """Run a golden case; says what differs, or nothing when all is as expected."""
+        return self.try_case(case).failure
+
+    def try_case(self, case: Case) -> Trial:
+        """Run a golden case and keep all that it came to."""
         who = case.account
         account = AccountFacts("acc_case", who.account_class, who.rights, who.agreement, who.territory, who.past)
         facts = self.facts(case.item, account, case.instant)
         findings = screen(case.item, self.lexicon_at(case.instant)) + [_external(each) for each in case.external]
-        verdict = self.evaluate(facts, findings, "pub_case")
-        given = sorted({hit.ground for hit in verdict.hits if hit.given != "approve"})
-        if verdict.errors:
-            return f"the rule {verdict.errors[0].rule} failed: {verdict.errors[0].error}."
-        if (verdict.outcome, given) == (case.expect, sorted(case.grounds)):
-            return ""
-        return f"expected {case.expect} {sorted(case.grounds)}, came to {verdict.outcome} {given}."
+        return Trial(case, facts, tuple(findings), self.evaluate(facts, findings, "pub_case"))
+
+    def seen(self, pack: str, findings: Sequence[Finding]) -> Seen:
+        """Give what the conditions of a pack may ask of findings."""
+        return Seen(pack, FindingIndex(findings), self._labels)
 
 
 def _external(taken: CaseExternal) -> Finding:

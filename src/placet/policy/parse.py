@@ -414,3 +414,8 @@ def build(draft: Draft, digest: str) -> Pack:
 
 def _tables(draft: Draft, file: str, table: str, kind: type[Row]) -> tuple[Row, ...]:
     return tuple(_convert(row, kind) for row in draft.rows(file, table))
+
+
+def shapes() -> dict[str, tuple[type[msgspec.Struct] | None, dict[str, type[msgspec.Struct]]]]:
+    """Give what each kind of file holds: the struct of its head, where it has one, and those of its tables by name."""
+    return {kind: (_HEADS.get(kind), dict(tables)) for kind, tables in _TABLES.items()}
