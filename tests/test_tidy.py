@@ -47,7 +47,7 @@ LAYERS: Final[tuple[tuple[str, ...], ...]] = (
     ("web.public",),
     ("web.app",),
     ("web.server",),
-    ("screening_cli",),
+    ("screening_cli", "pack_cli"),
     ("demo",),
     ("cli",),
     ("dev", "__main__"),

@@ -21,6 +21,7 @@ from placet.house import House, head_file_of, open_house
 from placet.ledger import verify as verifier
 from placet.ledger.checkpoint import NoteError
 from placet.logs import make_log
+from placet.pack_cli import pack_app
 from placet.people import SYSTEM_OPERATOR, Key, Person
 from placet.procedure.access import KEY_SCOPES, ROLES
 from placet.screening.kept import keep_in
@@ -33,6 +34,7 @@ staff_app = typer.Typer(no_args_is_help=True, help="People on the staff.")
 key_app = typer.Typer(no_args_is_help=True, help="Keys of programs.")
 webhook_app = typer.Typer(no_args_is_help=True, help="Webhook endpoints and their deliveries.")
 ledger_app = typer.Typer(no_args_is_help=True, help="The ledger: heads, proofs, export, verification.")
+app.add_typer(pack_app, name="pack")
 app.add_typer(staff_app, name="staff")
 app.add_typer(key_app, name="key")
 app.add_typer(webhook_app, name="webhook")
