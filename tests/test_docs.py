@@ -6,6 +6,7 @@ import re
 import runpy
 import shutil
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -372,7 +373,7 @@ def test_every_command_is_documented() -> None:
     """The table in cli.md has the commands that there are, each with its own options."""
     documented: dict[str, set[str]] = {}
     for row in rows(text_of("docs/cli.md")):
-        name = re.sub(r" (?:\[?[A-Z]+\]?)$", "", quoted(row[0])[0]).removeprefix("placet ")
+        name = re.sub(r"(?: \[?[A-Z]+\]?…?)+$", "", quoted(row[0])[0]).removeprefix("placet ")
         documented[name] = set(re.findall(r"--[a-z-]+", row[2])) - COMMON
     there = {
         name: {option for each in command.params for option in each.opts if option.startswith("--")} - COMMON
@@ -390,7 +391,7 @@ def test_commands_in_documents_exist(name: str) -> None:
     assert wrong == []
 
 
-GROUPS: Final = frozenset({"ledger", "staff", "key", "webhook"})
+GROUPS: Final = frozenset({"pack", "ledger", "staff", "key", "webhook"})
 
 
 def test_make_targets_in_documents_exist() -> None:
@@ -518,6 +519,24 @@ def test_the_pack_in_the_documents_loads() -> None:
             files[name] = block
     assert len(files) == 5
     assert load_pack(files).require().id == "garden"
+
+
+def test_the_first_rule_works(tmp_path: Path) -> None:
+    """Every step of first-rule.md can be followed: what it adds to files is added, what it types is answered so."""
+    placet_ = f'placet() {{ "{sys.executable}" -m placet "$@"; }}\n'
+    steps = re.findall(r"(?ms)^```(\w*)\n(.*?)^```$", text_of("docs/first-rule.md"))
+    assert len(steps) >= 8
+    for language, step in steps:
+        if language == "toml":
+            place, _, more = step.removeprefix("# ").partition("\n")
+            with (tmp_path / place).open("a", encoding="utf-8") as file:
+                file.write(f"\n{more}")
+            continue
+        for typed, answer in re.findall(r"(?m)^\$ (.*)\n((?:(?!\$ ).*\n)*)", step):
+            done = subprocess.run(
+                ["bash", "-c", placet_ + typed], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+            )
+            assert re.fullmatch(re.escape(answer).replace("…", ".*"), done.stdout), (typed, done.stdout, done.stderr)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from placet.errors import SettingsError
 from placet.pack_cli import report
 from placet.pack_cli.page import Page
 from placet.pack_cli.paper import Paper, clean, count, print_json
@@ -105,7 +106,7 @@ def pack_check(packs: Packs, as_json: JsonOption = False) -> None:
 
 
 def _checked(name: str) -> Checked:
-    result = load_pack(folder_of(name))
+    result = load_pack(_folder(name))
     return Checked(name, result, notes(result.pack) if result.pack else ())
 
 
@@ -195,9 +196,17 @@ def pack_diff(
 # --- reading packs -------------------------------------------------------------------------------------------------
 
 
+def _folder(name: str) -> Path:
+    """The folder of a pack. Raises BadParameter where there is none."""
+    try:
+        return folder_of(name)
+    except SettingsError as problem:
+        raise typer.BadParameter(clean(problem.detail)) from problem
+
+
 def _loaded(names: Sequence[str], *, as_json: bool) -> list[tuple[str, Pack]]:
     """Packs that may fail their own cases. Where one cannot be read, its mistakes are shown and the command ends."""
-    results = [(name, _usable(load_pack(folder_of(name), run_cases=False))) for name in names]
+    results = [(name, _usable(load_pack(_folder(name), run_cases=False))) for name in names]
     wrong = [Checked(name, result) for name, result in results if result.pack is None]
     if not wrong:
         return [(name, result.require()) for name, result in results]

@@ -231,4 +231,4 @@ def _edit_lines(paper: Paper, edit: Edit) -> None:
 
 def _said(value: Json) -> str:
     """A value on one line."""
-    return " ".join(value.split()) if isinstance(value, str) else quote(value)
+    return (" ".join(value.split()) or quote(value)) if isinstance(value, str) else quote(value)

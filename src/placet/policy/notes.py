@@ -9,7 +9,7 @@ from typing import Final
 from placet.model import RESTRICTIVENESS
 from placet.policy.compiled import MAX_DOUBT, compile_pack
 from placet.policy.evaluate import Policy
-from placet.policy.parse import Draft
+from placet.policy.parse import Draft, Path
 from placet.policy.values import Pack, Problem
 from placet.screening.fold import fold
 
@@ -59,12 +59,22 @@ def _untried_rules(draft: Draft, pack: Pack, policy: Policy) -> Iterator[Problem
             yield draft.problem("untried-rule", "rules.toml", ("rule", index), message, "Write a case for it.")
 
 
-def _lexicon(draft: Draft, pack: Pack, policy: Policy) -> Iterator[Problem]:
+def _screening(draft: Draft, pack: Pack, policy: Policy) -> Iterator[Problem]:
     """What screening notes while it builds the automata."""
-    files = dict(zip([f"{pack.id}/{words.name}" for words in pack.lists], draft.names("lists"), strict=True))
     for note in policy.lexicon.notes:
-        named = [file for name, file in files.items() if f"'{name}'" in note]
-        yield draft.problem("screening", (named or ["rules.toml"])[0], (), f"{note[:1].upper()}{note[1:]}.")
+        file, path = _noted(draft, pack, note)
+        yield draft.problem("screening", file, path, f"{note[:1].upper()}{note[1:].rstrip('.')}.")
 
 
-_NOTES: Final = (_idle_terms, _unused_lists, _softened, _untried_rules, _lexicon)
+def _noted(draft: Draft, pack: Pack, note: str) -> tuple[str, Path]:
+    """Find the list that a note of screening names, or the rule whose pattern it names."""
+    for file, words in zip(draft.names("lists"), pack.lists, strict=True):
+        if f"'{pack.id}/{words.name}'" in note:
+            return file, ()
+    for index, rule in enumerate(pack.rules):
+        if f"'{rule.id}/" in note:
+            return "rules.toml", ("rule", index, "when")
+    return "pack.toml", ("scope",)
+
+
+_NOTES: Final = (_idle_terms, _unused_lists, _softened, _untried_rules, _screening)
