@@ -99,6 +99,8 @@ def _as_written(value: Json) -> Json:
     made = dict(value)
     if made.get("default", ...) is None or isinstance(made.get("default"), dict):
         del made["default"]
+    if made.get("default") == ():
+        made["default"] = []
     if "anyOf" in made:
         some = [each for each in made.pop("anyOf") if each != {"type": "null"}]
         made |= some[0] if len(some) == 1 else {"anyOf": some}
