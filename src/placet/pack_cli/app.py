@@ -24,7 +24,7 @@ from placet.shelf import folder_of, shipped
 
 pack_app = typer.Typer(no_args_is_help=True, help="Rule packs: write, check, try, read and compare them.")
 
-Packs = Annotated[list[str], typer.Argument(metavar="PACK...", help="Shipped packs by name, others by their folders.")]
+Packs = Annotated[list[str], typer.Argument(metavar="PACK", help="Shipped packs by name, others by their folders.")]
 OnePack = Annotated[str, typer.Argument(metavar="PACK", help="A shipped pack by name, another by its folder.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts and editors.")]
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from placet.model import Citation, Json, Text
+from placet.model import Citation, Ground, Json, Text
 from placet.pack_cli.paper import Paper, outcome, quote
 from placet.policy import Pack, Rule, say
 from placet.policy.difference import row_name, table_name
@@ -131,7 +131,7 @@ class Page:
             self._instrument(paper, row)
         elif isinstance(row, Rule):
             self._rule(paper, row)
-        elif row in self._pack.grounds:
+        elif isinstance(row, Ground):
             self._ground(paper, row)
         elif isinstance(row, WordList):
             held = [term for term in row.term if term.until is None or self._day < term.until]
@@ -157,7 +157,7 @@ class Page:
             cites = "; ".join(f"{cite.instrument} {cite.clause}" for cite in ground.cites)
             paper.line(f"{self._say(ground.title)} ({ground.id}): {cites}", indent=4)
 
-    def _ground(self, paper: Paper, row: Any) -> None:
+    def _ground(self, paper: Paper, row: Ground) -> None:
         marks = [self._word(name) for name in ("automatic", "needs_law") if getattr(row, name)]
         paper.line((row.id, "bold"), f"  {self._say(row.title)}{f' ({marks[0]})' if marks else ''}", indent=2)
         paper.line(self._say(row.reason), indent=4)
