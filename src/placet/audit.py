@@ -8,13 +8,14 @@ import msgspec
 from placet import kinds
 from placet.detection import READ_OFF
 from placet.errors import PlacetError
+from placet.judging import grounds_of
 from placet.ledger.encode import canonical
 from placet.ledger.export import export_lines
 from placet.model import Finding, Item, Json
 from placet.policy import AccountFacts, Policy, requote
 from placet.recorder import Recorder, header_of
 from placet.screening import Lexicon, screen
-from placet.service import Service, grounds_of
+from placet.service import Service
 from placet.store.contract import Commit, Committed, DossierRow, EntryRow, Store
 
 _BATCH: Final = 1_000

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Final, NamedTuple, Protocol
 
 from placet.model import Finding, Item, Json, Micros
+from placet.policy import Policy
 from placet.screening import Lexicon, screen_batch
 
 
@@ -28,15 +29,18 @@ class InForce(NamedTuple):
     """The lexicon to screen with, and by what it differs from that of the packs, as the record has it (lexicons.py)."""
 
     lexicon: Lexicon
-    lists: Mapping[str, Json] = {}
+    lists: Mapping[str, Json]
     """Empty where it does not differ."""
+    policy: Policy
+    """Whose rules ask for what the lexicon finds."""
 
 
 class Found(NamedTuple):
-    """What was found out about an item, and with which lists."""
+    """What was found out about an item, with which lists, for the rules of which policy."""
 
     findings: list[Finding]
-    lists: Mapping[str, Json] = {}
+    lists: Mapping[str, Json]
+    policy: Policy
 
 
 _TURNS: Final = 2
@@ -74,8 +78,8 @@ class Detection:
 
     async def find_many(self, items: Sequence[Item], subjects: Sequence[Subject]) -> list[Found]:
         """`find` for each, screened in one scan; further sources are asked about all of them at once."""
-        lexicon, lists = self._in_force()
-        found = [Found(findings, lists) for findings in screen_batch(items, lexicon)]
+        lexicon, lists, policy = self._in_force()
+        found = [Found(findings, lists, policy) for findings in screen_batch(items, lexicon)]
         if not self.sources:
             return found
         each = zip(found, items, subjects, strict=True)
@@ -88,7 +92,7 @@ class Detection:
             further = [await self.sources[0].find(item, subject)]
         else:
             further = await asyncio.gather(*(source.find(item, subject) for source in self.sources))
-        return Found([*found.findings, *chain.from_iterable(further)], found.lists)
+        return Found([*found.findings, *chain.from_iterable(further)], found.lists, found.policy)
 
     def _read(self, item: Item) -> asyncio.Future[Found]:
         """What can be read off an item, some turns later: `placet.screening.screen(item, lexicon)`."""
@@ -109,7 +113,7 @@ class Detection:
     def _scan(self) -> None:
         waiting, self._waiting = self._waiting, []
         try:
-            lexicon, lists = self._in_force()
+            lexicon, lists, policy = self._in_force()
             found = screen_batch([item for item, _ in waiting], lexicon)
         except BaseException as problem:
             for _, future in waiting:
@@ -118,4 +122,4 @@ class Detection:
             raise
         for (_, future), findings in zip(waiting, found, strict=True):
             if not future.done():  # a caller that went away has cancelled it
-                future.set_result(Found(findings, lists))
+                future.set_result(Found(findings, lists, policy))

@@ -64,7 +64,7 @@ class Jobs:
             ("near-copies", self.near_copies, _NEAR_S),
         ]
         self._tasks = [asyncio.create_task(self._loop(*each), name=f"job-{each[0]}") for each in loops]
-        for name, work in (("endpoints", self._service.refresh_endpoints), ("lists", self._service.lexicons.refresh)):
+        for name, work in (("endpoints", self._service.refresh_endpoints), ("packs-and-lists", self._service.follow)):
             loop = self._loop(name, work, _ENDPOINTS_S, leading=False)
             self._tasks.append(asyncio.create_task(loop, name=f"job-{name}"))
 

@@ -29,6 +29,7 @@ from placet.policy import Pack, Policy
 from placet.policy.values import WordList
 from placet.procedure.word_list import Changes, amended
 from placet.screening import Lexicon, ListChange
+from placet.shelf import Shelf
 from placet.store.contract import Query, Store
 
 _MOST_KEPT: Final = 16
@@ -50,26 +51,43 @@ def lists_of(policy: Policy) -> dict[str, tuple[Pack, WordList]]:
 class Lexicons:
     """The lexicon of one process, and those of the past."""
 
-    def __init__(self, store: Store, policy: Policy, clock: Callable[[], Micros]) -> None:
+    def __init__(self, store: Store, shelf: Shelf, clock: Callable[[], Micros]) -> None:
         self._store = store
-        self._policy = policy
+        self._shelf = shelf
         self._clock = clock
         self._lock = asyncio.Lock()
         self._changes: dict[str, Changes] = {}
         self._next: Micros | None = 0
         self._past: OrderedDict[tuple[str, bytes], Lexicon] = OrderedDict()
         self._replayed: dict[str, Changes] = {}
-        self.in_force = InForce(policy.lexicon)
+        self._of: dict[str, InForce] = {}
+        """By the digest of the policy: of the one in force, and of those that are to come."""
 
     async def refresh(self) -> None:
         """Take over what has been changed or has lapsed by now; when this returns, it is in force here."""
         async with self._lock:
             changes = await self._latest()
             at = self._clock()
-            if changes == self._changes and (self._next is None or at < self._next):
+            coming = self._shelf.coming()
+            known = all(policy.digest in self._of for policy in coming)
+            if known and changes == self._changes and (self._next is None or at < self._next):
                 return
-            self.in_force, self._next = await asyncio.to_thread(_built, self._policy, changes, at)
+            built = [await asyncio.to_thread(_built, policy, changes, at) for policy in coming]
+            self._of = {in_force.policy.digest: in_force for in_force, _ in built}
+            self._next = min((following for _, following in built if following is not None), default=None)
             self._changes = changes
+
+    @property
+    def in_force(self) -> InForce:
+        """What to screen with now."""
+        return self.of(self._shelf.current)
+
+    def of(self, policy: Policy) -> InForce:
+        """What to screen with under a policy."""
+        known = self._of.get(policy.digest)
+        if known is None:  # it is no longer in force, or this process has not looked at the lists yet
+            known = self._of[policy.digest] = _built(policy, self._changes, self._clock())[0]
+        return known
 
     def changes(self, name: str) -> Changes:
         """By what a list differs from its packs, as far as this process knows."""
@@ -141,5 +159,6 @@ def _built(policy: Policy, changes: Mapping[str, Changes], at: Micros) -> tuple[
             versions[name] = own.version
     following = min(boundaries, default=None)
     if not differing:
-        return InForce(policy.lexicon), following
-    return InForce(policy.lexicon.revised(differing), {"at": at, "versions": versions}), following
+        return InForce(policy.lexicon, {}, policy), following
+    lists: Mapping[str, Json] = {"at": at, "versions": versions}
+    return InForce(policy.lexicon.revised(differing), lists, policy), following

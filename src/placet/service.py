@@ -8,37 +8,34 @@ hand.
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import count, islice
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
 from placet import kinds
 from placet.clocks import end_of
-from placet.detection import Detection, Found, Source, Subject
+from placet.detection import Found, Source, Subject
 from placet.errors import StoreCorrupt
 from placet.events import deliveries
 from placet.fresh import fresh_salts, new_id
+from placet.judging import Judging, Screening
 from placet.ledger.encode import canonical, commitment
-from placet.lexicons import Lexicons
 from placet.model import (
     Basis,
     Draft,
     Entry,
-    Finding,
     Item,
     Json,
     Micros,
     Refusal,
     Value,
-    Verdict,
 )
 from placet.near_copies import NearCopies
 from placet.past import facts_of, past_of
 from placet.policy import AccountFacts, Policy
 from placet.procedure import account as accounts
+from placet.procedure import activation as activations
 from placet.procedure import policy_record
 from placet.procedure import publication as publications
 from placet.procedure.fold import Context
@@ -62,7 +59,6 @@ MOST_TRIES: Final = 12
 _MOST_ACCOUNTS: Final = 20_000
 _CLOCKS: Final = ("hold.max", "hold.escalated", "claim")
 
-_item_encoder: Final = msgspec.json.Encoder(order="sorted")
 _item_decoder: Final = msgspec.json.Decoder(Item)
 
 
@@ -86,22 +82,6 @@ class Principal(Value, frozen=True):
     def sees(self, account: str) -> bool:
         """Whether things of that account exist for this principal."""
         return self.account in ("", account)
-
-
-class Screening(NamedTuple):
-    """What screening and policy say of an item for an account at an instant."""
-
-    content: bytes
-    """The canonical item: the bytes that the revision's hash is over."""
-    revision: str
-    item: Item
-    findings: Sequence[Finding]
-    facts: Mapping[str, Json]
-    verdict: Verdict
-    lists: Mapping[str, Json] = {}
-    """By what the lists differed from those of the packs (lexicons.py); empty where they did not."""
-    sketch: bytes = b""
-    """What is stored so that near copies of the item are found."""
 
 
 class Plan(NamedTuple):
@@ -139,7 +119,7 @@ class Service:
     def __init__(
         self,
         store: Store,
-        policy: Policy,
+        policy: Policy | Shelf,
         *,
         group_most: int = 512,
         sources: Sequence[Source] = (),
@@ -149,20 +129,19 @@ class Service:
         salts: Callable[[], bytes] | None = None,
     ) -> None:
         self.store = store
-        self.shelf = Shelf(store, policy)
+        self.shelf = policy if isinstance(policy, Shelf) else Shelf(store, policy, clock)
         self.group = GroupCommit(store, group_most)
-        self.lexicons = Lexicons(store, policy, clock)
-        self.detection = Detection(lambda: self.lexicons.in_force, [*([near] if near else ()), *sources])
-        self.near = near
+        self.judging = Judging(store, self.shelf, sources, near, clock)
+        self.lexicons = self.judging.lexicons
+        self.detection = self.judging.detection
         self.clock = clock
-        self._ends = [(name, end_of(policy, name)) for name in _CLOCKS]
+        self._ends: dict[str, list[tuple[str, Callable[[Micros], Micros]]]] = {}
         self.endpoints: tuple[str, ...] = ()
         self.on_entries: Callable[[Sequence[EntryRow]], None] = lambda _: None
         """Told of every entry that became durable here: metrics and logs."""
         self.ids = ids
         self._salts = salts or fresh_salts().__next__
         self._accounts: dict[str, accounts.Account] = {}
-        self._attempts = count(1)
 
     @property
     def policy(self) -> Policy:
@@ -172,8 +151,9 @@ class Service:
     async def start(self, *, record_policy: bool = True) -> None:
         """Begin to write, and put the policy in force on the record; without that for those who only look."""
         self.group.start()
+        await self.shelf.refresh()
         if record_policy:
-            await self._record_policy()
+            await self._record_policy_in_force()
         await self.refresh_endpoints()
         await self.lexicons.refresh()
 
@@ -186,14 +166,28 @@ class Service:
         found = await self.store.credentials("webhook")
         self.endpoints = tuple(each.id for each in found)
 
-    async def _record_policy(self) -> None:
-        packs = self.policy.packs
+    async def follow(self) -> None:
+        """Take over what was changed by anybody: packs that are to come into force, and word lists."""
+        await self.shelf.refresh()
+        await self.lexicons.refresh()
+
+    async def _record_policy_in_force(self) -> None:
+        now = self.clock()
+        step = self.shelf.step(now)
+        past = [digest for at, digest in await self.shelf.history() if at <= now]
+        if not past or past[-1] != step.policy.digest:
+            await self.record_policy(step.policy, step.at or now)
+
+    async def record_policy(self, policy: Policy, begins: Micros) -> None:
+        """Put a policy on the record, so that verdicts can rest on it; `begins` is 0 for one that is yet to come."""
+        packs = policy.packs
         archives = [archive(pack) for pack in packs]
         command = policy_record.Record(
-            id=policy_id(self.policy.digest),
-            digest=self.policy.digest,
+            id=policy_id(policy.digest),
+            digest=policy.digest,
             packs=tuple(f"{pack.id} {pack.head.version} {pack.digest}" for pack in packs),
             archives=tuple(digest.hex() for digest, _ in archives),
+            begins=begins,
         )
         plan = Plan(command, blobs=tuple(archives))
         done = await self.carry_out(SYSTEM_START, "pack", command.id, plainly(plan))
@@ -209,9 +203,15 @@ class Service:
             now=at,
             actor=who.id,
             permissions=who.permissions,
-            until={name: end(at) for name, end in self._ends},
-            grounds=(policy or self.policy).grounds,
+            until={name: end(at) for name, end in self._clocks_of(self.shelf.at(at))},
+            grounds=(policy or self.shelf.at(at)).grounds,
         )
+
+    def _clocks_of(self, policy: Policy) -> list[tuple[str, Callable[[Micros], Micros]]]:
+        known = self._ends.get(policy.digest)
+        if known is None:
+            known = self._ends[policy.digest] = [(name, end_of(policy, name)) for name in _CLOCKS]
+        return known
 
     async def carry_out(
         self,
@@ -291,7 +291,7 @@ class Service:
         reply: Reply | None,
     ) -> tuple[Commit, Done]:
         version = 0 if state is None else state.version
-        basis = Basis(self.policy.digest, context.now)
+        basis = Basis(self.shelf.at(context.now).digest, context.now)
         rows = []
         after = state
         for place, draft in enumerate(drafts, 1):
@@ -343,42 +343,7 @@ class Service:
         self, item: Item, account: AccountFacts, dossier: str, at: Micros | None = None, attempt: int = 0
     ) -> Screening:
         """What screening and policy say of an item: nothing is recorded."""
-        subject = Subject(account.id, dossier, at or self.clock(), attempt)
-        return self._judged(item, account, subject, await self.detection.find(item, subject))
-
-    def _judged(self, item: Item, account: AccountFacts, subject: Subject, found: Found) -> Screening:
-        facts = self.policy.facts(item, account, subject.at)
-        verdict = self.policy.evaluate(facts, found.findings, subject.dossier)
-        content = _item_encoder.encode(item)
-        revision = hashlib.sha256(content).hexdigest()
-        sketch = self.near.sketch(subject.attempt) if self.near else b""
-        return Screening(content, revision, item, found.findings, facts, verdict, found.lists, sketch)
-
-    @contextmanager
-    def _attempting(self, times: int = 1) -> Iterator[list[int]]:
-        """Numbers for so many texts to be submitted: until it is recorded or given up, its copies see each."""
-        attempts = list(islice(self._attempts, times))
-        try:
-            yield attempts
-        finally:
-            if self.near:
-                self.near.settled(attempts)
-
-    def _screened(self, screening: Screening) -> publications.Screened:
-        verdict = screening.verdict
-        return publications.Screened(
-            revision=screening.revision,
-            category=screening.item.category,
-            origin=screening.item.origin,
-            outcome=verdict.outcome,
-            grounds=grounds_of(verdict),
-            record={
-                "findings": [_without_quote(finding) for finding in screening.findings],
-                "facts": self.policy.recorded(screening.facts),
-                "verdict": msgspec.to_builtins(verdict),
-                **({"lists": screening.lists} if screening.lists else {}),
-            },
-        )
+        return await self.judging.screen(item, account, Subject(account.id, dossier, at or self.clock(), attempt))
 
     # --- accounts ------------------------------------------------------------------------------------------------
 
@@ -399,7 +364,8 @@ class Service:
         self, account: accounts.Account, at: Micros = 0, own: publications.Publication | None = None
     ) -> AccountFacts:
         """What rules may know of an account at that instant, its past only where a rule in force reads it."""
-        past = await past_of(self.store, account.id, self.policy.past, at or self.clock(), own)
+        at = at or self.clock()
+        past = await past_of(self.store, account.id, self.shelf.at(at).past, at, own)
         return facts_of(account, past)
 
     async def open_account(
@@ -436,7 +402,7 @@ class Service:
     ) -> Done | Refusal:
         """Screen, decide and record a new publication."""
         identity = self.ids("publication")
-        with self._attempting() as (attempt,):
+        with self.judging.attempting() as (attempt,):
             gather = self._gather_submit(who, ask, identity, attempt, None)
             return await self.carry_out(who, "publication", identity, gather, fresh=True, once=once, reply=reply)
 
@@ -446,7 +412,7 @@ class Service:
         """Submit many at once: screened in one scan, written in shared transactions; each fails or succeeds alone."""
         answers = [await self._answered(who, ask, once) for ask, once in zip(asks, onces, strict=True)]
         open_ = [place for place, answer in enumerate(answers) if answer is None]
-        with self._attempting(len(open_)) as attempts:
+        with self.judging.attempting(len(open_)) as attempts:
             at = self.clock()
             subjects = [
                 Subject(asks[place].account, self.ids("publication"), at, attempt)
@@ -508,11 +474,11 @@ class Service:
                 return account
             subject = Subject(account.id, identity, context.now, attempt)
             found = known or await self.detection.find(ask.item, subject)
-            screening = self._judged(ask.item, await self.facts_of(account, subject.at), subject, found)
+            screening = self.judging.judged(ask.item, await self.facts_of(account, subject.at), subject, found)
             command = publications.Submit(
                 id=identity,
                 account=account.id,
-                screened=self._screened(screening),
+                screened=self.judging.recorded(screening),
                 schedule_at=ask.schedule_at,
                 external_id=ask.external_id,
             )
@@ -540,10 +506,10 @@ class Service:
                 return Refusal("wrong_state", {"account": "closed"})
             facts = await self.facts_of(account, context.now, state)
             screening = await self.screen(item, facts, publication, context.now, attempt)
-            command = publications.Revise(self._screened(screening), version)
+            command = publications.Revise(self.judging.recorded(screening), version)
             return Plan(command, {account.id: account.version}, _blob(screening), (), screening)
 
-        with self._attempting() as (attempt,):
+        with self.judging.attempting() as (attempt,):
             return await self.carry_out(who, "publication", publication, gather, once=once, reply=reply)
 
     async def act(
@@ -597,7 +563,7 @@ class Service:
         item = await self.content(state.revision)
         facts = await self.facts_of(account, at, state)
         action: Literal["publish", "repost"] = "repost" if item.origin == "repost" else "publish"
-        lapsed = self.policy.may(facts, item.category, action, at)
+        lapsed = self.shelf.at(at).may(facts, item.category, action, at)
         considered = set(state.approved_grounds)
         if lapsed is not None and lapsed.ground not in considered:
             failed.append(publications.FailedCheck("right", lapsed.ground, lapsed.facts))
@@ -608,9 +574,7 @@ class Service:
                 failed.append(publications.FailedCheck("rules", hit.ground, {"rule": hit.rule, "pack": hit.pack}))
                 considered.add(hit.ground)
         if verdict.errors:
-            known = (
-                await self.screening_record(state)
-            ).verdict  # what failed then, the person who approved has considered
+            known = (await self.screening_record(state)).verdict  # what the person who approved has considered
             seen = {(each.pack, each.rule) for each in known.errors}
             failed += [
                 publications.FailedCheck("rule_error", "", {"rule": each.rule, "pack": each.pack})
@@ -621,9 +585,24 @@ class Service:
 
     async def fire(self, dossier: str, deadline: str) -> Done | Refusal:
         """A deadline has come. Each fires once: its row goes away in the transaction that records what it did."""
+        if deadline == "activate":
+            return await self.begin(dossier)
         if deadline == "release":
             return await self.release(SYSTEM_DEADLINES, dossier, scheduled=True)
         return await self.act(SYSTEM_DEADLINES, dossier, publications.Fire(deadline))
+
+    async def begin(self, activation: str) -> Done | Refusal:
+        """A version of a pack is in force since its instant: put that on record, and that others no longer are."""
+        await self.shelf.refresh()
+        state: activations.Activation | None = await self.state(activation)
+        for step in self.shelf.steps_at(state.activate_at if state else 0):
+            await self.record_policy(step.policy, step.at)
+        done = await self.carry_out(SYSTEM_DEADLINES, "activation", activation, plainly(Plan(activations.Begin())))
+        for other in self.shelf.superseded():
+            await self.carry_out(
+                SYSTEM_DEADLINES, "activation", other.id, plainly(Plan(activations.Supersede(activation)))
+            )
+        return done
 
     # --- reading -------------------------------------------------------------------------------------------------
 
@@ -665,11 +644,6 @@ SYSTEM_START: Final = Principal("system:start", frozenset())
 SYSTEM_DEADLINES: Final = Principal("system:deadlines", frozenset())
 
 
-def grounds_of(verdict: Verdict) -> tuple[str, ...]:
-    """The grounds of a verdict, each once, most restrictive first."""
-    return tuple(dict.fromkeys(hit.ground for hit in verdict.hits))
-
-
 def _again(remembered: Remembered, once: Idempotency) -> Done | Refusal:
     if remembered.digest != once.digest:
         return Refusal("idempotency_mismatch", {"key": once.key})
@@ -691,9 +665,3 @@ def _blob(screening: Screening) -> tuple[tuple[bytes, bytes], ...]:
 
 def _read(row: EntryRow, body: Mapping[str, Json]) -> Entry:
     return Entry(row.seq, row.id, row.at, row.dossier, row.version, row.kind, row.actor, row.basis, body)
-
-
-def _without_quote(finding: Finding) -> Json:
-    kept: dict[str, Json] = msgspec.to_builtins(finding)
-    kept.pop("quote", None)
-    return kept

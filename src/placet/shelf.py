@@ -4,23 +4,30 @@ A verdict can be derived again only while the packs it was given under can be re
 blobs and recorded as a dossier before the first verdict under it.
 """
 
+import asyncio
 import hashlib
+from collections.abc import Callable, Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 from typeid import TypeID
 from uuid_utils import UUID
 
 from placet import kinds
 from placet.errors import SettingsError, StoreCorrupt
 from placet.ledger.encode import canonical
-from placet.policy import Pack, Policy, load_pack
+from placet.model import Micros
+from placet.policy import Pack, Policy, load_pack, policy_digest
 from placet.procedure import policy_record
-from placet.store.contract import Store
+from placet.procedure.activation import Activation
+from placet.store.contract import Query, Store
 
 _MOST_KEPT: Final = 16
+_PAGE: Final = 200
+_HOUR: Final[Micros] = 3_600_000_000
 
 
 def policy_id(digest: str) -> str:
@@ -64,21 +71,140 @@ def load_policy(names: tuple[str, ...]) -> Policy:
     return Policy([load_named(name) for name in names])
 
 
-class Shelf:
-    """The current policy, and earlier ones as the record needs them."""
+def _in_order(approved: Iterable[Activation]) -> list[Activation]:
+    """In the order in which they come into force."""
+    return sorted(approved, key=lambda each: (each.activate_at, each.id))
 
-    def __init__(self, store: Store, current: Policy) -> None:
+
+class Step(NamedTuple):
+    """From an instant on, a policy is in force here."""
+
+    at: Micros
+    policy: Policy
+
+
+class Shelf:
+    """The policy in force at each instant, and earlier ones as the record needs them.
+
+    The packs of the settings are the ground that everything else stands on: an activation that has been approved puts its
+    version in the place of the pack of the same id, or beside the others, from its instant on. Every process reads the
+    approved ones ahead of their instant, so that all of them change at the same microsecond of their clocks.
+    """
+
+    def __init__(self, store: Store, base: Policy, clock: Callable[[], Micros]) -> None:
         self._store = store
-        self._kept: dict[str, Policy] = {current.digest: current}
-        self.current = current
+        self._base = base
+        self._clock = clock
+        self._kept: dict[str, Policy] = {base.digest: base}
+        self._steps: tuple[Step, ...] = (Step(0, base),)
+        self._approved: tuple[Activation, ...] = ()
+        self._loaded: dict[str, Pack] = {}
+
+    @property
+    def current(self) -> Policy:
+        """The policy in force now."""
+        return self._base if len(self._steps) == 1 else self.at(self._clock())
+
+    def at(self, instant: Micros) -> Policy:
+        """The policy in force at an instant from an hour ago on."""
+        return self.step(instant).policy
+
+    def step(self, instant: Micros) -> Step:
+        """The same, with since when it is; 0 for the packs of the settings."""
+        steps = self._steps
+        place = len(steps) - 1
+        while place and instant < steps[place].at:
+            place -= 1
+        return steps[place]
+
+    def steps_at(self, instant: Micros) -> tuple[Step, ...]:
+        """The last step, if any, that begins at that very instant: all that begins there is in force together."""
+        return tuple(step for step in self._steps if step.at == instant)[-1:]
+
+    def coming(self) -> tuple[Policy, ...]:
+        """The policy in force and those that are to come, each once."""
+        now = self._clock()
+        policies = {self.at(now).digest: self.at(now)}
+        policies |= {step.policy.digest: step.policy for step in self._steps if step.at > now}
+        return tuple(policies.values())
+
+    async def refresh(self) -> None:
+        """Read which versions of packs have been approved. Raises SettingsError where they do not go together."""
+        approved = await self._read_approved()
+        if approved != self._approved:
+            self._steps = await self.steps(approved)
+            self._approved = approved
+            self._kept |= {step.policy.digest: step.policy for step in self._steps}
+
+    async def steps(self, approved: Sequence[Activation]) -> tuple[Step, ...]:
+        """What is in force when, given these activations. Raises SettingsError for packs that do not go together."""
+        packs = {pack.id: pack for pack in self._base.packs}
+        steps = [Step(0, self._base)]
+        for each in _in_order(approved):
+            packs[each.pack] = await self._pack(each.archive)
+            steps.append(Step(each.activate_at, await self._together(tuple(packs.values()))))
+        past = self._clock() - _HOUR
+        first = max(place for place, step in enumerate(steps) if step.at <= past or not place)
+        return tuple(steps[first:])
+
+    async def proposed(self, state: Activation, activate_at: Micros) -> tuple[Step, ...]:
+        """What would be in force when, if this version came into force at that instant. Raises SettingsError."""
+        others = tuple(each for each in await self._read_approved() if each.id != state.id)
+        return await self.steps((*others, replace(state, activate_at=activate_at)))
+
+    async def _read_approved(self) -> tuple[Activation, ...]:
+        found: list[Activation] = []
+        for status in ("active", "scheduled"):
+            query = Query(kind="activation", status=status, limit=_PAGE)
+            while rows := await self._store.page(query):
+                found += [kinds.decode(row) for row in rows]
+                query = replace(query, after=(rows[-1].opened_at, rows[-1].id))
+        return tuple(sorted(found, key=lambda each: each.id))
+
+    def superseded(self) -> list[Activation]:
+        """The active versions in whose place another one is in force by now."""
+        now = self._clock()
+        latest = {each.pack: each for each in _in_order(self._approved) if each.activate_at <= now}
+        return [each for each in self._approved if each.status == "active" and each != latest[each.pack]]
+
+    async def _together(self, packs: tuple[Pack, ...]) -> Policy:
+        digest = policy_digest(pack.digest for pack in packs)
+        return self._kept.get(digest) or await asyncio.to_thread(Policy, packs)
+
+    async def _pack(self, name: str) -> Pack:
+        """A pack by the hash of its archive, in hex. Raises StoreCorrupt."""
+        if name not in self._loaded:
+            content = await self._store.blob(bytes.fromhex(name))
+            if content is None or hashlib.sha256(content).hexdigest() != name:
+                raise StoreCorrupt(f"The archive {name} of a pack is missing or changed.")
+            result = await asyncio.to_thread(load_pack, msgspec.json.decode(content, type=dict[str, str]))
+            if result.pack is None:
+                raise StoreCorrupt(f"The archived pack {name} no longer loads: {result.problems[0]}")
+            while len(self._loaded) >= _MOST_KEPT:
+                self._loaded.pop(next(iter(self._loaded)))
+            self._loaded[name] = result.pack
+        return self._loaded[name]
+
+    async def history(self) -> list[tuple[Micros, str]]:
+        """From when on which policy was in force here, oldest first, as the record has it: (instant, digest)."""
+        found: list[tuple[Micros, str]] = []
+        query = Query(kind="pack", limit=_PAGE)
+        while rows := await self._store.page(query):
+            for row in rows:
+                state: policy_record.PolicyRecord = kinds.decode(row)
+                found += [(begins, state.digest) for begins in state.begins]
+            query = replace(query, after=(rows[-1].opened_at, rows[-1].id))
+        return sorted(found)
 
     async def get(self, digest: str) -> Policy:
         """The policy with that digest. Raises StoreCorrupt if the record does not hold it."""
         kept = self._kept.get(digest)
         if kept is None:
             kept = await self._load(digest)
-            while len(self._kept) >= _MOST_KEPT:
-                self._kept.pop(next(each for each in self._kept if each != self.current.digest))
+            needed = {self._base.digest, *(step.policy.digest for step in self._steps)}
+            spare = [each for each in self._kept if each not in needed]
+            for each in spare[: max(0, len(spare) + 1 - _MOST_KEPT)]:
+                del self._kept[each]
             self._kept[digest] = kept
         return kept
 
@@ -91,16 +217,7 @@ class Shelf:
         if stored is None:
             raise StoreCorrupt(f"The record names policy {digest}, but does not hold it.")
         state: policy_record.PolicyRecord = kinds.decode(stored)
-        packs = []
-        for name in state.archives:
-            content = await self._store.blob(bytes.fromhex(name))
-            if content is None or hashlib.sha256(content).hexdigest() != name:
-                raise StoreCorrupt(f"The archive {name} of policy {digest} is missing or changed.")
-            result = load_pack(msgspec.json.decode(content, type=dict[str, str]))
-            if result.pack is None:
-                raise StoreCorrupt(f"An archived pack of policy {digest} no longer loads: {result.problems[0]}")
-            packs.append(result.pack)
-        policy = Policy(packs)
+        policy = Policy([await self._pack(name) for name in state.archives])
         if policy.digest != digest:
             raise StoreCorrupt(f"The archives of policy {digest} give {policy.digest}.")
         return policy

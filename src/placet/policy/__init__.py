@@ -5,7 +5,7 @@
 
 from placet.policy.cel import Step, literal
 from placet.policy.environment import AccountFacts, detector_of, external_list, failed_list, requote, restore
-from placet.policy.evaluate import SURE, ClauseView, Denial, Explanation, Policy, say
+from placet.policy.evaluate import SURE, ClauseView, Denial, Explanation, Policy, policy_digest, say
 from placet.policy.guard import Counted, Surge, surge
 from placet.policy.pack import LoadResult, digest_of, load_pack, read_pack_folder
 from placet.policy.trace import why
@@ -35,6 +35,7 @@ __all__ = [
     "failed_list",
     "literal",
     "load_pack",
+    "policy_digest",
     "read_pack_folder",
     "requote",
     "restore",

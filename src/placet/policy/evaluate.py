@@ -224,7 +224,7 @@ class Policy:
         self.packs: Final = tuple(sorted(packs, key=lambda pack: pack.id))
         _refuse_repeated("pack", (pack.id for pack in self.packs))
         _refuse_repeated("ground", (ground.id for pack in self.packs for ground in pack.grounds))
-        self.digest: Final = _digest(pack.digest for pack in self.packs)
+        self.digest: Final = policy_digest(pack.digest for pack in self.packs)
         self.grounds: Final[Mapping[str, Ground]] = {one.id: one for pack in self.packs for one in pack.grounds}
         self.clocks: Final[Mapping[str, Clock]] = _clocks(self.packs)
         self.classes: Final[Mapping[str, AccountClass]] = _first(one for pack in self.packs for one in pack.classes)
@@ -409,7 +409,8 @@ def _refuse_repeated(what: str, ids: Iterable[str]) -> None:
         seen.add(one)
 
 
-def _digest(digests: Iterable[str]) -> str:
+def policy_digest(digests: Iterable[str]) -> str:
+    """The digest of packs in force together, by those of the packs in whatever order."""
     return f"sha256:{hashlib.sha256(chr(10).join(sorted(digests)).encode()).hexdigest()}"
 
 

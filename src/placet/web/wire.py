@@ -8,12 +8,13 @@ import msgspec
 
 from placet.errors import BadInput
 from placet.events import rfc3339
+from placet.judging import Screening
 from placet.ledger.encode import MAX_INT
 from placet.model import ID_PREFIXES, Finding, Item, Json, Medium, Micros, RuleHit, Source, Verdict
 from placet.policy import Policy
 from placet.procedure.account import Account
 from placet.procedure.publication import Publication, due_at
-from placet.service import Done, Screening, Submission
+from placet.service import Done, Submission
 from placet.shelf import Shelf
 from placet.store.contract import EntryRow
 from placet.web.automated import AutomatedOut, automated

@@ -14,11 +14,12 @@ from litestar.response import Stream
 
 from placet import kinds
 from placet.errors import BadInput, PlacetError
+from placet.judging import Screening
 from placet.ledger.encode import MAX_INT
 from placet.model import Item, Refusal
 from placet.policy import AccountFacts
 from placet.procedure import publication as publications
-from placet.service import Done, Idempotency, Principal, Screening, Submission
+from placet.service import Done, Idempotency, Principal, Submission
 from placet.store.contract import Query
 from placet.web.desk import Answer, Desk, desk_of, digest_of, idempotency
 from placet.web.problems import describe, problem, problem_response, refusal_response
