@@ -16,7 +16,7 @@ from packs import CASES, FILES, GROUNDS, HEAD, RULES, WORDS, bend, only, problem
 
 from placet.errors import SettingsError
 from placet.model import Item
-from placet.policy import checks, pack, parse
+from placet.policy import checks, institution, pack, parse
 from placet.policy.compiled import midnight, term_lists
 from placet.policy.environment import DETECTOR_LISTS, ENVIRONMENT, TEXT_FIELDS, AccountFacts, leaves
 from placet.policy.evaluate import Policy
@@ -750,7 +750,7 @@ def test_documented_pack_loads() -> None:
 
 def test_every_problem_code_is_documented() -> None:
     """The documentation lists exactly the codes that checks may give."""
-    source = "".join(inspect.getsource(module) for module in (checks, pack, parse))
+    source = "".join(inspect.getsource(module) for module in (checks, institution, pack, parse))
     codes = set(re.findall(r"""[pP]roblem\("([a-z0-9-]+)\"""", source))
     section = DOCS.partition("## What a check may say")[2].partition("\n## ")[0]
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]

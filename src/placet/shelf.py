@@ -64,11 +64,17 @@ def folder_of(name: str) -> Path:
     raise SettingsError(f"There is no rule pack {name!r}: neither shipped ({', '.join(known)}) nor a folder.")
 
 
-def load_policy(names: tuple[str, ...]) -> Policy:
-    """The packs named by the settings, in force together."""
+def load_policy(names: tuple[str, ...], *, drafts: bool = False) -> Policy:
+    """The packs named by the settings, in force together. Drafts are refused, unless texts are only tried on them."""
     if not names:
         raise SettingsError('No rule pack is in force: set `packs`, for instance to ["community"].')
-    return Policy([load_named(name) for name in names])
+    packs = [load_named(name) for name in names]
+    if pending := [pack.id for pack in packs if pack.head.status == "draft" and not drafts]:
+        raise SettingsError(
+            f"The rule pack {pending[0]!r} is a draft and cannot be in force. "
+            "Leave it out of `packs`; `placet screen --pack` tries texts on it."
+        )
+    return Policy(packs)
 
 
 def _in_order(approved: Iterable[Activation]) -> list[Activation]:

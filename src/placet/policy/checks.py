@@ -11,12 +11,13 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from placet.model import Citation
+from placet.policy import institution
 from placet.policy.cel import CelError, Program
 from placet.policy.compiled import compile_condition
 from placet.policy.environment import DETECTOR_LISTS, detector_of, failed_list
 from placet.policy.evaluate import Policy
 from placet.policy.parse import Draft, Path
-from placet.policy.values import Pack, Problem, Rule, Term, WordList, parse_share, parse_span
+from placet.policy.values import Instrument, Pack, Problem, Rule, Term, WordList, parse_share
 from placet.screening import LexiconError
 from placet.screening.fold import fold, squeeze
 from placet.screening.lists import DISGUISES, VIEWS
@@ -33,21 +34,32 @@ def _repeated(ids: Iterable[str]) -> Iterator[tuple[int, str]]:
 
 def check_duplicate_ids(draft: Draft, pack: Pack) -> Iterator[Problem]:
     """No id stands twice in its table."""
-    tables: tuple[tuple[str, str, Sequence[Any]], ...] = (
-        ("pack.toml", "instrument", pack.instruments),
-        ("pack.toml", "clock", pack.clocks),
-        ("pack.toml", "class", pack.classes),
-        ("pack.toml", "category", pack.categories),
-        ("grounds.toml", "ground", pack.grounds),
-        ("rules.toml", "rule", pack.rules),
+    tables: tuple[tuple[str, Sequence[Any]], ...] = (
+        ("instrument", pack.instruments),
+        ("clock", pack.clocks),
+        ("class", pack.classes),
+        ("category", pack.categories),
+        ("ground", pack.grounds),
+        ("rule", pack.rules),
+        ("licence", pack.licences),
+        ("commitment", pack.commitments),
+        ("rung", pack.rungs),
+        ("retention", pack.retention),
+        ("factor", pack.factors),
+        ("tier", pack.tiers),
+        ("table", pack.tables),
     )
-    for file, table, rows in tables:
+    for table, rows in tables:
         for index, one in _repeated(row.id for row in rows):
-            yield _twice(draft, file, (table, index, "id"), f"The {table} {one!r}")
+            yield _twice(draft, *draft.place(table, index, "id"), f"The {table} {one!r}")
+    for index, one in _repeated(f"{code.code} of {code.table}" for code in pack.codes):
+        yield _twice(draft, *draft.place("code", index, "code"), f"The code {one}")
+    for index, one in _repeated(f"{each.id} of a {each.form}" for each in pack.fields):
+        yield _twice(draft, *draft.place("field", index, "id"), f"The field {one}")
     for number, instrument in enumerate(pack.instruments):
         for index, one in _repeated(clause.id for clause in instrument.clause):
-            path = ("instrument", number, "clause", index, "id")
-            yield _twice(draft, "pack.toml", path, f"The clause {one!r} of {instrument.id}")
+            place = draft.place("instrument", number, "clause", index, "id")
+            yield _twice(draft, *place, f"The clause {one!r} of {instrument.id}")
     for index, one in _repeated(words.name for words in pack.lists):
         yield _twice(draft, draft.names("lists")[index], ("name",), f"The list {one!r}")
 
@@ -82,8 +94,8 @@ def check_timezone(draft: Draft, pack: Pack) -> Iterator[Problem]:
         yield draft.problem("bad-timezone", "pack.toml", ("timezone",), message, hint)
 
 
-def _dated(draft: Draft, file: str, path: Path, since: date, until: date | None) -> Iterator[Problem]:
-    if until is not None and until <= since:
+def _dated(draft: Draft, file: str, path: Path, since: date | None, until: date | None) -> Iterator[Problem]:
+    if until is not None and since is not None and until <= since:
         message = f"`until` ({until}) is not after `from` ({since})."
         hint = "`until` is the first day on which it no longer applies."
         yield draft.problem("bad-dates", file, (*path, "until"), message, hint)
@@ -94,56 +106,60 @@ def check_dates(draft: Draft, pack: Pack) -> Iterator[Problem]:
     for index, rule in enumerate(pack.rules):
         yield from _dated(draft, "rules.toml", ("rule", index), rule.since, rule.until)
     for index, right in enumerate(pack.rights):
-        yield from _dated(draft, "pack.toml", ("right", index), right.since, right.until)
+        yield from _dated(draft, *draft.place("right", index), right.since, right.until)
     for number, instrument in enumerate(pack.instruments):
         for index, version in enumerate(instrument.version):
-            path = ("instrument", number, "version", index)
-            yield from _dated(draft, "pack.toml", path, version.since, version.until)
+            yield from _dated(draft, *draft.place("instrument", number, "version", index), version.since, version.until)
+        for index, clause in enumerate(instrument.clause):
+            yield from _dated(draft, *draft.place("instrument", number, "clause", index), clause.since, clause.until)
 
 
 def check_versions(draft: Draft, pack: Pack) -> Iterator[Problem]:
-    """On any day, one version of an instrument is in force at most, and there is one version at least."""
+    """On any day, one version of an instrument is in force at most, and there is one version at least.
+
+    Days between two versions on which none is in force are said to be meant.
+    """
     for number, instrument in enumerate(pack.instruments):
-        if not instrument.version:
+        place = draft.place("instrument", number)
+        if not instrument.version and not _is_pending(pack, instrument):
             message = f"{instrument.id} has no version."
-            yield draft.problem("no-version", "pack.toml", ("instrument", number), message, "Say since when.")
-        spans = sorted((version.since, version.until or date.max) for version in instrument.version)
-        for (_, end), (start, _) in pairwise(spans):
-            if start < end:
-                message = f"Two versions of {instrument.id} are in force on {start}."
+            hint = 'Say since when. What is only a draft has evidence = "DRAFT", in a pack with status = "draft".'
+            yield draft.problem("no-version", *place, message, hint)
+        for before, after in pairwise(sorted(instrument.version, key=lambda version: version.since)):
+            end = before.until or date.max
+            if after.since < end:
+                message = f"Two versions of {instrument.id} are in force on {after.since}."
                 hint = "End one of them with `until` on the day the other begins."
-                yield draft.problem("overlapping-versions", "pack.toml", ("instrument", number), message, hint)
+                yield draft.problem("overlapping-versions", *place, message, hint)
+            elif (after.since > end) != after.gap:
+                what = "nothing from" if after.since > end else "no gap, though one is said, between"
+                message = f"There is {what} {end} to {after.since} among the versions of {instrument.id}."
+                hint = "Set gap = true on the later version where nothing was in force before it, and only there."
+                yield draft.problem("version-gap", *place, message, hint)
 
 
-def check_durations(draft: Draft, pack: Pack) -> Iterator[Problem]:
-    """A clock's duration can be read, and a legal one names its clause."""
-    for index, clock in enumerate(pack.clocks):
-        if parse_span(clock.duration) is None:
-            message = f"{clock.duration!r} is not a duration."
-            hint = 'Write ISO 8601 in whole numbers, hours or days: "PT72H", "P15D", "P6M"; not both kinds.'
-            yield draft.problem("bad-duration", "pack.toml", ("clock", index, "duration"), message, hint)
-        if clock.basis == "legal" and clock.cite is None:
-            message = f"The clock {clock.id!r} is marked legal and cites nothing."
-            hint = 'Name its clause in `cite`, or mark it "product-policy".'
-            yield draft.problem("legal-without-cite", "pack.toml", ("clock", index), message, hint)
+def _is_pending(pack: Pack, instrument: Instrument) -> bool:
+    """Whether it is a draft of a law that has no day yet: only a pack that cannot be in force may hold one."""
+    return not instrument.version and instrument.evidence == "DRAFT" and pack.head.status == "draft"
+
+
+def check_issued(draft: Draft, pack: Pack) -> Iterator[Problem]:
+    """An instrument says when it was issued; only a draft may be without a date."""
+    for number, instrument in enumerate(pack.instruments):
+        if instrument.issued is None and not _is_pending(pack, instrument):
+            message = f"{instrument.id} does not say when it was issued."
+            hint = 'Write `issued`; where the day is only remembered, add dated = "MEM".'
+            yield draft.problem("not-issued", *draft.place("instrument", number), message, hint)
 
 
 def check_citations(draft: Draft, pack: Pack) -> Iterator[Problem]:
     """Every citation leads to a clause of an instrument of the pack (IM14 art 1)."""
     known = {Citation(instrument.id, clause.id) for instrument in pack.instruments for clause in instrument.clause}
-    cited: list[tuple[str, Path, Citation]] = [
-        ("grounds.toml", ("ground", index, "cites"), cite)
-        for index, ground in enumerate(pack.grounds)
-        for cite in ground.cites
-    ]
-    cited += [
-        ("pack.toml", ("clock", index, "cite"), clock.cite) for index, clock in enumerate(pack.clocks) if clock.cite
-    ]
-    for file, path, cite in cited:
+    for table, number, key, cite in institution.cited(pack):
         if cite not in known:
             message = f"There is no clause {cite.clause} of {cite.instrument} in this pack."
-            hint = "Add the [[instrument.clause]] to pack.toml, or correct the citation."
-            yield draft.problem("dangling-citation", file, path, message, hint)
+            hint = "Add the [[instrument.clause]] to the instrument, or correct the citation."
+            yield draft.problem("dangling-citation", *draft.place(table, number, key), message, hint)
 
 
 def check_grounds(draft: Draft, pack: Pack) -> Iterator[Problem]:
@@ -173,7 +189,7 @@ def check_rule_grounds(draft: Draft, pack: Pack) -> Iterator[Problem]:
             yield draft.problem("rule-needs-law", "rules.toml", path, message, "Choose a specific ground.")
     for index, right in enumerate(pack.rights):
         if right.ground not in grounds:
-            yield _no_ground(draft, "pack.toml", ("right", index, "ground"), right.ground)
+            yield _no_ground(draft, *draft.place("right", index, "ground"), right.ground)
 
 
 def _no_ground(draft: Draft, file: str, path: Path, ground: str) -> Problem:
@@ -188,20 +204,22 @@ def check_rights(draft: Draft, pack: Pack) -> Iterator[Problem]:
         for name in unknown:
             message = f"The pack has no class or category {name!r}."
             hint = "Add it as [[class]] or [[category]], or correct the row."
-            yield draft.problem("unknown-name", "pack.toml", ("right", index), message, hint)
+            yield draft.problem("unknown-name", *draft.place("right", index), message, hint)
 
 
 def check_in_force(draft: Draft, pack: Pack) -> Iterator[Problem]:
     """A rule never outlives the law that its ground cites: on its first and last day, something cited is in force."""
-    instruments = {instrument.id: instrument for instrument in pack.instruments}
+    pending = {instrument.id for instrument in pack.instruments if _is_pending(pack, instrument)}
     grounds = {ground.id: ground for ground in pack.grounds}
     for index, rule in enumerate(pack.rules):
         if rule.ground not in grounds or (rule.until and rule.until <= rule.since):  # see the checks above
             continue
-        cited = [instruments[cite.instrument] for cite in grounds[rule.ground].cites if cite.instrument in instruments]
+        cites = grounds[rule.ground].cites
+        if any(cite.instrument in pending for cite in cites):  # it is only tried on past items
+            continue
         last = rule.until - timedelta(days=1) if rule.until else date.max
         for day in (rule.since, last):
-            if not any(instrument.in_force(day) for instrument in cited):
+            if not any(pack.in_force(cite, day) for cite in cites):
                 when = "without an end" if day == date.max else f"on {day}"
                 message = f"The rule {rule.id!r} is in force {when}, when nothing that its ground cites is."
                 hint = "Set `from` and `until` of the rule to the days on which its instruments are in force."
@@ -426,7 +444,7 @@ STAGES: Final = (
         check_timezone,
         check_dates,
         check_versions,
-        check_durations,
+        check_issued,
         check_citations,
         check_grounds,
         check_rule_grounds,
@@ -442,6 +460,7 @@ STAGES: Final = (
         check_conditions,
         check_list_names,
         check_failures,
+        *institution.CHECKS,
     ),
     (check_cases,),
 )

@@ -83,14 +83,18 @@ class ClauseView(Value, frozen=True):
     title: Text
     issuer: Text
     summary: Text
-    issued: date
+    issued: date | None
     versions: tuple[InstrumentVersion, ...]
     timezone: str
     evidence: Evidence
+    since: date | None = None
+    until: date | None = None
 
     def in_force(self, at: Micros) -> bool:
-        """Whether the instrument was in force at that instant."""
-        return any(covers(one.since, one.until, self.timezone, at) for one in self.versions)
+        """Whether the instrument was in force at that instant, with this clause in it."""
+        begun = self.since is None or covers(self.since, None, self.timezone, at)
+        ended = self.until is not None and covers(self.until, None, self.timezone, at)
+        return begun and not ended and any(covers(one.since, one.until, self.timezone, at) for one in self.versions)
 
 
 class Denial(Value, frozen=True):
@@ -224,6 +228,8 @@ class Policy:
         self.packs: Final = tuple(sorted(packs, key=lambda pack: pack.id))
         _refuse_repeated("pack", (pack.id for pack in self.packs))
         _refuse_repeated("ground", (ground.id for pack in self.packs for ground in pack.grounds))
+        _refuse_repeated("licence kind", (licence.id for pack in self.packs for licence in pack.licences))
+        _refuse_repeated("code table", (table.id for pack in self.packs for table in pack.tables))
         self.digest: Final = policy_digest(pack.digest for pack in self.packs)
         self.grounds: Final[Mapping[str, Ground]] = {one.id: one for pack in self.packs for one in pack.grounds}
         self.clocks: Final[Mapping[str, Clock]] = _clocks(self.packs)
@@ -458,4 +464,6 @@ def _views(pack: Pack) -> Iterator[ClauseView]:
                 versions=one.version,
                 timezone=pack.head.timezone,
                 evidence=clause.evidence or one.evidence,
+                since=clause.since,
+                until=clause.until,
             )

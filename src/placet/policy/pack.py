@@ -79,12 +79,12 @@ def read_pack_folder(path: Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
 
 
 def _entries(folder: Path) -> list[tuple[str, Path]]:
-    """List the folder and the two folders that a pack may have, without following links."""
+    """List the folder and the folders that a pack may have in it, without following links."""
     found: list[tuple[str, Path]] = []
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith("."):
             continue
-        if entry.name in ("lists", "cases") and entry.is_dir() and not entry.is_symlink():
+        if entry.name in parse.FOLDERS and entry.is_dir() and not entry.is_symlink():
             found += [(f"{entry.name}/{one.name}", one) for one in sorted(entry.iterdir()) if one.name[0] != "."]
         else:
             found.append((entry.name, entry))
@@ -94,8 +94,7 @@ def _entries(folder: Path) -> list[tuple[str, Path]]:
 def _read(name: str, path: Path) -> str | Problem:
     """Read one regular file. O_NOFOLLOW and fstat speak of the file that is read, whatever is swapped in meanwhile."""
     if not parse.FILE_NAME.fullmatch(name):
-        hint = "A pack holds pack.toml, grounds.toml, rules.toml, lists/*.toml and cases/*.toml."
-        return Problem("unknown-file", name, 0, "This does not belong to a pack.", hint)
+        return Problem("unknown-file", name, 0, "This does not belong to a pack.", parse.WHAT_BELONGS)
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:

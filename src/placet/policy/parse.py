@@ -8,30 +8,50 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, Final, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Final, NamedTuple, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from placet.model import LANGUAGES, Ground, Text
 from placet.policy.values import (
     AccountClass,
+    Agreement,
     Case,
     Category,
     Clock,
+    Code,
+    CodeTable,
+    Commitment,
+    Credit,
+    Factor,
+    Field,
     Instrument,
+    Licence,
     Pack,
     PackHead,
     Problem,
+    Retention,
     Right,
     Rule,
+    Rung,
     Term,
+    Tier,
     WordList,
 )
 
 MAX_FILE_BYTES: Final = 8 * 1024 * 1024
 MAX_FILES: Final = 400
-FILE_NAME: Final = re.compile(r"(?:pack|grounds|rules)\.toml|(?:lists|cases)/[a-z0-9][a-z0-9-]{0,63}\.toml")
 REQUIRED_FILES: Final = ("grounds.toml", "pack.toml", "rules.toml")
+OPTIONAL_FILES: Final = ("accounts.toml", "codes.toml", "credit.toml", "records.toml", "sanctions.toml")
+FOLDERS: Final = ("cases", "instruments", "lists")
+FILE_NAME: Final = re.compile(
+    rf"(?:{'|'.join(map(re.escape, REQUIRED_FILES + OPTIONAL_FILES))})"
+    rf"|(?:{'|'.join(FOLDERS)})/[a-z0-9][a-z0-9-]{{0,63}}\.toml"
+)
+WHAT_BELONGS: Final = (
+    f"A pack holds {', '.join(REQUIRED_FILES)}, if need be {', '.join(OPTIONAL_FILES)}, and "
+    f"{', '.join(f'{folder}/*.toml' for folder in FOLDERS)}."
+)
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
@@ -48,12 +68,29 @@ _TABLES: Final[dict[str, dict[str, type[msgspec.Struct]]]] = {
     },
     "grounds.toml": {"ground": Ground},
     "rules.toml": {"rule": Rule},
+    "accounts.toml": {
+        "class": AccountClass,
+        "category": Category,
+        "right": Right,
+        "licence": Licence,
+        "commitment": Commitment,
+    },
+    "codes.toml": {"table": CodeTable, "code": Code, "field": Field},
+    "credit.toml": {"factor": Factor, "tier": Tier},
+    "records.toml": {"clock": Clock, "retention": Retention},
+    "sanctions.toml": {"rung": Rung},
     "cases": {"case": Case},
+    "instruments": {"instrument": Instrument},
     "lists": {"term": Term},
 }
-"""The arrays of tables that each file may hold, by the struct of one table."""
+"""The arrays of tables that each file, or each file of a folder, may hold, by the struct of one table."""
 
-_HEADS: Final[dict[str, type[msgspec.Struct]]] = {"pack.toml": PackHead, "lists": WordList}
+_HEADS: Final[dict[str, type[msgspec.Struct]]] = {
+    "pack.toml": PackHead,
+    "accounts.toml": Agreement,
+    "credit.toml": Credit,
+    "lists": WordList,
+}
 """The struct of the keys that stand before every table."""
 
 
@@ -169,13 +206,23 @@ class Draft:
         return Problem(code, file, self._lines[file].find(path), message, hint)
 
     def names(self, folder: str) -> list[str]:
-        """List the files of `lists` or `cases`, in order."""
+        """List the files of a folder, in order."""
         return [name for name in self.files if name.startswith(f"{folder}/")]
 
     def rows(self, file: str, table: str) -> list[Any]:
         """Give the tables of one name, in order; their shape may still be wrong."""
         rows = self.data.get(file, {}).get(table, [])
         return rows if isinstance(rows, list) else [rows]
+
+    def places(self, table: str) -> list[tuple[str, int]]:
+        """Where the tables of one name stand, in the order of the pack's values: the file, and the place in it."""
+        files = [file for file in self.data if table in _TABLES[_kind(file)]]
+        return [(file, index) for file in files for index in range(len(self.rows(file, table)))]
+
+    def place(self, table: str, number: int, *inner: str | int) -> tuple[str, Path]:
+        """Where something inside one of the pack's values stands: the file, and the path in it."""
+        file, index = self.places(table)[number]
+        return file, (table, index, *inner)
 
 
 def _kind(file: str) -> str:
@@ -186,8 +233,7 @@ def check_file_names(draft: Draft) -> Iterator[Problem]:
     """Only files with known names belong to a pack, so that a misspelt one is not passed over in silence."""
     for name in draft.files:
         if not FILE_NAME.fullmatch(name):
-            hint = "A pack holds pack.toml, grounds.toml, rules.toml, lists/*.toml and cases/*.toml."
-            yield Problem("unknown-file", name, 0, "This file does not belong to a pack.", hint)
+            yield Problem("unknown-file", name, 0, "This file does not belong to a pack.", WHAT_BELONGS)
     for name in REQUIRED_FILES:
         if name not in draft.files:
             yield Problem("missing-file", name, 0, "The pack lacks this file.", "See docs/packs.md for what it holds.")
@@ -369,12 +415,21 @@ def _citations(value: Any) -> Any:
     """Turn citations from their short form in files, ["IM14", "7(2)"], into tables."""
     if not isinstance(value, dict):
         return value
-    changed = dict(value)
+    changed = {key: _citations_in(part) for key, part in value.items()}
     if isinstance(value.get("cites"), list):
         changed["cites"] = [_citation(cite) for cite in value["cites"]]
     if "cite" in value:
         changed["cite"] = _citation(value["cite"])
     return changed
+
+
+def _citations_in(value: Any) -> Any:
+    """Turn those of tables within tables too: [[rung.allowed]]."""
+    return (
+        [_citations(row) for row in value]
+        if isinstance(value, list) and value and isinstance(value[0], dict)
+        else value
+    )
 
 
 def _citation(value: Any) -> Any:
@@ -394,26 +449,41 @@ STAGES: Final = (
 
 def build(draft: Draft, digest: str) -> Pack:
     """Build the values of a draft that has passed the checks above."""
-    pack = draft.data["pack.toml"]
-    head = {key: value for key, value in pack.items() if key not in _TABLES["pack.toml"]}
     return Pack(
-        head=_convert(head, PackHead),
+        head=_head(draft, "pack.toml", PackHead),
         digest=digest,
         files=draft.files,
-        instruments=_tables(draft, "pack.toml", "instrument", Instrument),
-        clocks=_tables(draft, "pack.toml", "clock", Clock),
-        classes=_tables(draft, "pack.toml", "class", AccountClass),
-        categories=_tables(draft, "pack.toml", "category", Category),
-        rights=_tables(draft, "pack.toml", "right", Right),
-        grounds=_tables(draft, "grounds.toml", "ground", Ground),
-        rules=_tables(draft, "rules.toml", "rule", Rule),
+        instruments=_tables(draft, "instrument", Instrument),
+        clocks=_tables(draft, "clock", Clock),
+        classes=_tables(draft, "class", AccountClass),
+        categories=_tables(draft, "category", Category),
+        rights=_tables(draft, "right", Right),
+        grounds=_tables(draft, "ground", Ground),
+        rules=_tables(draft, "rule", Rule),
         lists=tuple(_convert(draft.data[name], WordList) for name in draft.names("lists")),
-        cases=tuple(case for name in draft.names("cases") for case in _tables(draft, name, "case", Case)),
+        cases=_tables(draft, "case", Case),
+        agreement=_head(draft, "accounts.toml", Agreement),
+        commitments=_tables(draft, "commitment", Commitment),
+        licences=_tables(draft, "licence", Licence),
+        rungs=_tables(draft, "rung", Rung),
+        retention=_tables(draft, "retention", Retention),
+        credit=_head(draft, "credit.toml", Credit),
+        factors=_tables(draft, "factor", Factor),
+        tiers=_tables(draft, "tier", Tier),
+        tables=_tables(draft, "table", CodeTable),
+        codes=_tables(draft, "code", Code),
+        fields=_tables(draft, "field", Field),
     )
 
 
-def _tables(draft: Draft, file: str, table: str, kind: type[Row]) -> tuple[Row, ...]:
-    return tuple(_convert(row, kind) for row in draft.rows(file, table))
+def _head(draft: Draft, file: str, kind: type[Row]) -> Row:
+    """Build what stands before the tables of a file; of one that is not there, what it would say when empty."""
+    keys = {key: value for key, value in draft.data.get(file, {}).items() if key not in _TABLES[file]}
+    return cast("Row", _convert(keys, kind))
+
+
+def _tables(draft: Draft, table: str, kind: type[Row]) -> tuple[Row, ...]:
+    return tuple(_convert(draft.rows(file, table)[index], kind) for file, index in draft.places(table))
 
 
 def shapes() -> dict[str, tuple[type[msgspec.Struct] | None, dict[str, type[msgspec.Struct]]]]:

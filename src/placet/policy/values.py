@@ -21,6 +21,12 @@ RuleMode = Literal["live", "shadow", "canary"]
 Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,79}$")]
 """A stable id within a pack: lower-case letters, digits, full stops and hyphens."""
 
+Mark = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
+"""An id that others have given, such as "R7" or "DECISION_GROUND_ILLEGAL_CONTENT": capitals and low lines too."""
+
+LimitBasis = Literal["legal", "product-policy"]
+"""What a number rests on: a clause, which is then cited, or the house's own choice."""
+
 MICROS: Final[Micros] = 1_000_000
 """Microseconds in a second."""
 
@@ -46,6 +52,8 @@ class InstrumentVersion(Value, frozen=True):
 
     since: date = field(name="from")
     until: date | None = None
+    gap: bool = False
+    """Whether nothing was in force between the version before and this one: said, so that it is meant."""
 
     def covers(self, day: date) -> bool:
         """Whether the version is in force on that local date."""
@@ -53,28 +61,45 @@ class InstrumentVersion(Value, frozen=True):
 
 
 class Clause(Value, frozen=True):
-    """A clause in our own words. `evidence` stands where the clause is less well known than its instrument."""
+    """A clause in our own words. `evidence` stands where the clause is less well known than its instrument.
+
+    `from` and `until` stand where an amendment brought, moved or removed it: else it is as old as its instrument.
+    """
 
     id: str
     summary: Text
     evidence: Evidence | None = None
+    since: date | None = field(default=None, name="from")
+    until: date | None = None
+    note: str = ""
+
+    def covers(self, day: date) -> bool:
+        """Whether the clause stood in its instrument on that local date."""
+        return (self.since is None or self.since <= day) and (self.until is None or day < self.until)
 
 
 class Instrument(Value, frozen=True):
-    """A law, regulation or set of house rules, with the periods in which it was in force."""
+    """A law, regulation or set of house rules, with the periods in which it was in force.
+
+    One without a version is pending: a draft that no day is known for, which only a draft pack may hold.
+    """
 
     id: str
     title: Text
     issuer: Text
-    issued: date
     evidence: Evidence
-    version: tuple[InstrumentVersion, ...]
     clause: tuple[Clause, ...]
+    issued: date | None = None
+    version: tuple[InstrumentVersion, ...] = ()
+    dated: Evidence | None = None
+    """How well its dates are known, where less well than its wording."""
     note: str = ""
 
-    def in_force(self, day: date) -> bool:
-        """Whether any version covers that local date."""
-        return any(version.covers(day) for version in self.version)
+    def in_force(self, day: date, clause: str | None = None) -> bool:
+        """Whether any version covers that local date, and the clause, where one is asked for, stood in it."""
+        return any(version.covers(day) for version in self.version) and (
+            clause is None or any(one.covers(day) for one in self.clause if one.id == clause)
+        )
 
 
 class Span(NamedTuple):
@@ -111,7 +136,7 @@ class Clock(Value, frozen=True):
     id: Id
     title: Text
     duration: str
-    basis: Literal["legal", "product-policy"]
+    basis: LimitBasis
     cite: Citation | None = None
 
     @property
@@ -127,6 +152,8 @@ class AccountClass(Value, frozen=True):
 
     id: str
     title: Text
+    licences: tuple[str, ...] = ()
+    """The licence kinds by which a holder shows that they are of this class, one of which is enough; empty: none."""
 
 
 class Category(Value, frozen=True):
@@ -134,6 +161,8 @@ class Category(Value, frozen=True):
 
     id: str
     title: Text
+    licences: tuple[str, ...] = ()
+    """The licence kinds of which an account that is registered for the category shows one; empty: none."""
 
 
 class Right(Value, frozen=True):
@@ -148,6 +177,211 @@ class Right(Value, frozen=True):
     until: date | None = None
     classes: tuple[str, ...] = ()
     """The account classes that the row binds; empty for all of them."""
+
+
+# --- around publication: licences, agreement, ladder, records, credit, codes ---------------------------------------
+
+
+class Licence(Value, frozen=True):
+    """A kind of evidence that an account may show, and the rights that it can give while it is valid."""
+
+    id: Id
+    title: Text
+    issuer: Literal["content-authority", "sector-authority", "registration-authority", "platform"]
+    """What kind of body issues it; which one is said with each licence that is shown."""
+    cite: Citation
+    gives: tuple[str, ...] = ()
+    """Rights of the rights table; empty for evidence that only shows a class or opens a category."""
+    classes: tuple[str, ...] = ()
+    """The account classes that can hold it; empty for all of them."""
+    valid_for: str = ""
+    """The clock that says for how long it is issued; empty: until the date that it bears."""
+    renew_before: str = ""
+    """The clock that says how long before its end renewal is asked for."""
+    note: str = ""
+
+
+class Commitment(Value, frozen=True):
+    """One thing to which a user of the service agrees, accepted separately from the others (IM14 art 6(2)).
+
+    A commitment alone is no ground: whoever restricts on it names a clause as well.
+    """
+
+    id: Id
+    title: Text
+    text: Text
+    cite: Citation
+
+
+class Agreement(Value, frozen=True):
+    """What accounts.toml says of the user agreement."""
+
+    agreement: str = ""
+    """The version that its commitments belong to."""
+    commitments: Annotated[int, Meta(ge=0)] = 0
+    """How many there are, so that none goes missing."""
+
+
+Effect = Literal[
+    "advise",
+    "warn",
+    "refuse-item",
+    "limit-function",
+    "pause-comments",
+    "pause-updates",
+    "suspend",
+    "close",
+    "blacklist",
+    "bar-registration",
+]
+"""What a measure does; packs say at which level, on which clause and for how long."""
+
+
+class Allowance(Value, frozen=True):
+    """A clause that allows a measure, for as long as it is in force or, where dates are given, for a shorter time."""
+
+    cite: Citation
+    since: date | None = field(default=None, name="from")
+    until: date | None = None
+
+
+class Rung(Value, frozen=True):
+    """A rung of the sanction ladder. On a day when no clause allows it, the ladder goes without."""
+
+    id: Mark
+    title: Text
+    level: Annotated[int, Meta(ge=0)]
+    """Its place, mildest first; levels follow each other without a gap."""
+    effect: Effect
+    allowed: tuple[Allowance, ...]
+    reversible: bool = True
+    """Whether lifting it restores everything; what cannot be undone waits until the time to appeal is over."""
+    longest: str = ""
+    """The clock that bounds its duration; empty for what has none."""
+    needs: tuple[Literal["prior-warning", "gravity", "peer-check", "two-persons"], ...] = ()
+    """An effective warning before it; gravity set down in words; another person's look; two who decide together."""
+    note: str = ""
+
+
+class Retention(Value, frozen=True):
+    """How long a kind of record is kept, at least (`floor`) and at most (`ceiling`), from what `after` names on.
+
+    Several rows may speak of one record: the longest floor and the shortest ceiling count (PIPL art 19).
+    """
+
+    id: Id
+    title: Text
+    record: Id
+    after: Literal["capture", "publication", "decision", "delivery", "case-end", "account-end"]
+    basis: LimitBasis
+    floor: str = ""
+    ceiling: str = ""
+    cite: Citation | None = None
+    note: str = ""
+
+
+Measure = Literal[
+    "comments-restored",
+    "removals-upheld",
+    "removals-without-reason",
+    "reports-on-time",
+    "reports-overdue",
+    "days-managed",
+    "final-sanctions",
+]
+"""What a credit factor may count: how comments were managed here; never what anybody wrote, nor what was elsewhere."""
+
+
+class Factor(Value, frozen=True):
+    """A factor of the credit for managing comments (CMT22 art 11): public, explained to the operator, and fading."""
+
+    id: Id
+    title: Text
+    reason: Text
+    """How it counts, in words for the operator."""
+    measure: Measure
+    weight: int
+    """Points for one."""
+    most: Annotated[int, Meta(ge=1)]
+    """Points, up or down, that it can come to in all."""
+    basis: LimitBasis
+    half_life: str = ""
+    """The time after which an event counts half."""
+    window: str = ""
+    """The time after which an event no longer counts; one of the two is given."""
+    cite: Citation | None = None
+
+
+class Tier(Value, frozen=True):
+    """What an operator may do in their comment area with a credit of `least` points or more and fewer than `below`."""
+
+    id: Id
+    title: Text
+    tools: tuple[Literal["view", "feature", "pin", "hide", "delete", "filter"], ...]
+    basis: LimitBasis
+    least: int | None = None
+    below: int | None = None
+    valid_for: str = ""
+    """The clock after which a grant is looked at again."""
+    lost_at: str = ""
+    """The rung during which a grant rests."""
+    cite: Citation | None = None
+
+
+class Credit(Value, frozen=True):
+    """What credit.toml says of the reckoning as a whole."""
+
+    base: int = 0
+    """Points before anything counts."""
+    least_record: Annotated[int, Meta(ge=0)] = 0
+    """Acts of management below which the record is too short to judge, which is no bad credit."""
+    newcomer: str = ""
+    """The tier of an operator whose record is too short."""
+
+
+class CodeTable(Value, frozen=True):
+    """A table of codes that a decision or statement chooses from. `size` says how many, so that none goes missing."""
+
+    id: Id
+    title: Text
+    kind: Literal["illegal", "undesirable", "conduct", "statement"]
+    """Illegal and merely undesirable content stay apart; `statement` holds values of a statement of reasons."""
+    cite: Citation
+    size: Annotated[int, Meta(ge=1)]
+    note: str = ""
+
+
+class Code(Value, frozen=True):
+    """One code of a table. No code has words that are looked for: a person chooses it and gives the facts."""
+
+    table: str
+    code: Mark
+    ground: str = ""
+    """The ground that it is decided on."""
+    title: Text = field(default_factory=dict)
+    """Left out where a ground is named: it is the ground's."""
+    cite: Citation | None = None
+    needs_law: bool = False
+    """Unusable without a law named in the decision."""
+    needs_text: bool = False
+    """Unusable without words of explanation."""
+    rungs: tuple[str, ...] = ()
+    """The rungs that may follow from it; empty for all of the ladder."""
+
+
+class Field(Value, frozen=True):
+    """What a form asks for: a notice, an order, a statement of reasons, a complaint, a report to the public."""
+
+    form: Literal["notice", "order", "statement", "complaint", "report"]
+    id: Mark
+    title: Text
+    required: Literal["always", "conditional", "optional"]
+    cite: Citation
+    table: str = ""
+    """The code table that it chooses from."""
+    most_chars: Annotated[int, Meta(ge=0)] = 0
+    """Characters that it may hold; 0: no limit is known."""
+    note: str = ""
 
 
 class Rule(Value, frozen=True):
@@ -312,8 +546,37 @@ class Pack(Value, frozen=True):
     rules: tuple[Rule, ...] = ()
     lists: tuple[WordList, ...] = ()
     cases: tuple[Case, ...] = ()
+    agreement: Agreement = Agreement()
+    commitments: tuple[Commitment, ...] = ()
+    licences: tuple[Licence, ...] = ()
+    rungs: tuple[Rung, ...] = ()
+    retention: tuple[Retention, ...] = ()
+    credit: Credit = Credit()
+    factors: tuple[Factor, ...] = ()
+    tiers: tuple[Tier, ...] = ()
+    tables: tuple[CodeTable, ...] = ()
+    codes: tuple[Code, ...] = ()
+    fields: tuple[Field, ...] = ()
 
     @property
     def id(self) -> str:
         """The pack's name, unique among the packs in force."""
         return self.head.id
+
+    def in_force(self, cite: Citation, day: date) -> bool:
+        """Whether the pack has the clause, and it is in force on that local date."""
+        return any(one.in_force(day, cite.clause) for one in self.instruments if one.id == cite.instrument)
+
+    def allows(self, rung: Rung, day: date) -> tuple[Citation, ...]:
+        """The clauses that allow the rung on that local date; none: the rung may not be used."""
+        return tuple(
+            one.cite
+            for one in rung.allowed
+            if (one.since is None or one.since <= day)
+            and (one.until is None or day < one.until)
+            and self.in_force(one.cite, day)
+        )
+
+    def ladder(self, day: date) -> tuple[Rung, ...]:
+        """The rungs that a clause allows on that local date, mildest first (IM14 art 8(2))."""
+        return tuple(sorted((one for one in self.rungs if self.allows(one, day)), key=lambda rung: rung.level))

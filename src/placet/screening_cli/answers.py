@@ -85,7 +85,7 @@ class Screener:
     @classmethod
     def load(cls, settings: Settings, at: Micros) -> "Screener":
         """One with the packs of the settings."""
-        return cls(load_policy(settings.packs), settings, at)
+        return cls(load_policy(settings.packs, drafts=True), settings, at)
 
     def answer(self, block: Block) -> Answered:
         """Answer a block: whatever can be read of it is screened in one scan."""
