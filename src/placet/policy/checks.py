@@ -144,11 +144,11 @@ def _is_pending(pack: Pack, instrument: Instrument) -> bool:
 
 
 def check_issued(draft: Draft, pack: Pack) -> Iterator[Problem]:
-    """An instrument says when it was issued; only a draft may be without a date."""
+    """An instrument says when it was issued, or how little is known of its dates; only a draft may be silent."""
     for number, instrument in enumerate(pack.instruments):
-        if instrument.issued is None and not _is_pending(pack, instrument):
+        if instrument.issued is None and instrument.dated is None and not _is_pending(pack, instrument):
             message = f"{instrument.id} does not say when it was issued."
-            hint = 'Write `issued`; where the day is only remembered, add dated = "MEM".'
+            hint = 'Write `issued`; where the day is not known, say so: dated = "MEM".'
             yield draft.problem("not-issued", *draft.place("instrument", number), message, hint)
 
 
