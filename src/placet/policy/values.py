@@ -259,7 +259,7 @@ class Rung(Value, frozen=True):
     longest: str = ""
     """The clock that bounds its duration; empty for what has none."""
     needs: tuple[Literal["prior-warning", "gravity", "peer-check", "two-persons"], ...] = ()
-    """An effective warning before it, or gravity set down in words; gravity in any case; a second look; two who decide."""
+    """A warning before it, or gravity set down in words; gravity in any case; another person's look; two who decide."""
     note: str = ""
 
 
