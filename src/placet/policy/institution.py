@@ -306,9 +306,8 @@ def check_codes(draft: Draft, pack: Pack) -> Iterator[Problem]:
             message = f"There is no ground {code.ground!r}."
             yield draft.problem("unknown-ground", *place, message, "Add it to grounds.toml.")
         if not code.ground and not code.title:
-            yield draft.problem(
-                "code-without-title", *place, f"{name} has neither ground nor title.", "Add one of them."
-            )
+            message = f"{name} has neither ground nor title."
+            yield draft.problem("code-without-title", *place, message, "Add one of them.")
         if code.code == "other" and not (code.needs_law and (ground is None or ground.needs_law)):
             message = f"{name} could be used for anything."
             hint = "Set needs_law = true on it and on its ground, so that a decision has to name the law."
