@@ -323,6 +323,15 @@ def test_iso_durations_are_said_in_words(text: str, expected: str) -> None:
     assert row[1] == expected
 
 
+@pytest.mark.parametrize(("language", "expected"), [("zh-Hant", "3 年 6 個月 15 天"), ("zh-Hans", "3年 6个月 15天")])
+def test_iso_durations_are_said_in_chinese(language: str, expected: str) -> None:
+    """The Chinese data has no long form of units; what is shown is words all the same."""
+    page = msgspec.structs.replace(SAMPLES[language]["rules"], clocks=(("claim", "P3Y6M15D", "law", ""),))
+    row = re.search(r'clock-row">.*?</b><span>(.*?)</span>', render(page))
+    assert row is not None
+    assert row[1].replace(" ", "") == expected.replace(" ", "")
+
+
 def test_an_unknown_flash_shows_nothing() -> None:
     """The message to show once comes from the address, so only messages that exist are shown."""
     page = msgspec.structs.replace(SAMPLES["en"]["queue"], chrome=chrome("en", "/desk", flash="flash.you_have_won"))

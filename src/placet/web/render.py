@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache, lru_cache
 from importlib.resources import files
 from types import CodeType
-from typing import Any, Final
+from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 from babel.core import Locale
@@ -164,6 +164,7 @@ _DURATION: Final = re.compile(
 
 def _duration(language: str) -> Callable[[str], str]:
     locale = Locale.parse(_LOCALES[language])
+    length: Literal["long", "short"] = "long" if language == "en" else "short"  # Chinese has no long form in the data
 
     def duration(text: str) -> str:
         """An ISO 8601 duration in words ("P2DT12H": "2 days 12 hours"); any other text as it stands."""
@@ -171,7 +172,7 @@ def _duration(language: str) -> Callable[[str], str]:
         if match is None:
             return text
         parts = zip(match.groups(), _UNITS, strict=True)
-        return " ".join(format_unit(int(n), f"duration-{unit}", "long", locale=locale) for n, unit in parts if n)
+        return " ".join(format_unit(int(n), f"duration-{unit}", length, locale=locale) for n, unit in parts if n)
 
     return duration
 
