@@ -226,7 +226,7 @@ def test_the_state_is_the_fold_of_the_entries(commands: list[Command]) -> None:
 
 # --- recording a policy ------------------------------------------------------------------------------------------
 
-RECORD: Final = policy_record.Record("pak_1", "sha256:aa", ("community 1.0.0 sha256:bb",), ("cc",))
+RECORD: Final = policy_record.Record("pak_1", "sha256:aa", ("community 1.0.0 sha256:bb",), ("cc",), NOW)
 
 
 def test_a_policy_is_recorded_once_and_by_the_system() -> None:
@@ -236,7 +236,7 @@ def test_a_policy_is_recorded_once_and_by_the_system() -> None:
     assert not isinstance(drafts, Refusal)
     entry = Entry(1, "ent_1", NOW, "pak_1", 1, drafts[0].kind, "system:start", Basis("x", NOW), drafts[0].body)
     state = policy_record.evolve(None, entry)
-    assert state == policy_record.PolicyRecord("pak_1", 1, RECORD.digest, RECORD.packs, RECORD.archives, NOW)
+    assert state == policy_record.PolicyRecord("pak_1", 1, RECORD.digest, RECORD.packs, RECORD.archives, NOW, (NOW,))
     assert policy_record.decide(state, RECORD, system) == ()
     assert policy_record.decide(None, RECORD, ADMIN) == Refusal("forbidden", {"permission": "system"})
     with pytest.raises(ValueError, match="pak_1: unexpected entry"):

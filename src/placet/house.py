@@ -1,12 +1,13 @@
 """A whole platform put together from its settings: store, service, recorder, jobs. For `serve` and every command."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
 
+from placet.activations import Activations
 from placet.detectors.external import ExternalDetectors, Limits
 from placet.jobs import Jobs
 from placet.logs import make_log
@@ -14,12 +15,11 @@ from placet.metrics import Metrics
 from placet.model import Micros
 from placet.near_copies import NearCopies
 from placet.people import People
-from placet.policy import Policy
 from placet.recorder import Recorder, load_signer
 from placet.screening import loops
 from placet.service import Service, now
 from placet.settings import Settings
-from placet.shelf import load_policy
+from placet.shelf import Shelf, load_policy
 from placet.store.contract import EntryRow, Store
 from placet.store.postgres import PostgresStore
 from placet.store.sqlite import SqliteStore
@@ -35,6 +35,7 @@ class House(NamedTuple):
     store: Store
     service: Service
     people: People
+    activations: Activations
     recorder: Recorder
     courier: Courier
     jobs: Jobs
@@ -80,53 +81,54 @@ async def open_house(
     policy = load_policy(settings.packs)
     store = store_of(settings, serving=serving)
     metrics = Metrics()
-    detectors = external_detectors(settings, policy, metrics, log) if serving else None
-    sources = [detectors] if detectors else []
     near = NearCopies(store, settings.near_days, settings.near_texts) if settings.near_days else None
-    service = Service(store, policy, group_most=settings.group_commit_max, sources=sources, near=near, clock=clock)
-    service.on_entries = _teller(metrics, log)
-    recorder = Recorder(store, signer, head_file_of(settings), clock, scrub_rows=settings.scrub_rows)
     courier = Courier(store, settings, clock)
-    jobs = Jobs(service, recorder, courier, metrics, settings, log)
-    started = False
-    await store.open()
-    try:
+    async with AsyncExitStack() as ends:
+        ends.push_async_callback(store.close)
+        await store.open()
+        shelf = Shelf(store, policy, clock)
+        await shelf.refresh()
+        asked = frozenset[str]().union(*(each.detectors for each in shelf.coming()))
+        detectors = external_detectors(settings, asked, metrics, log) if serving else None
+        sources = [detectors] if detectors else []
+        service = Service(store, shelf, group_most=settings.group_commit_max, sources=sources, near=near, clock=clock)
+        service.on_entries = _teller(metrics, log)
+        recorder = Recorder(store, signer, head_file_of(settings), clock, scrub_rows=settings.scrub_rows)
+        jobs = Jobs(service, recorder, courier, metrics, settings, log)
         if detectors:
+            ends.push_async_callback(detectors.stop)
             await detectors.start()
         if near and serving:
             near.start(clock())
+        runs_jobs = serving if run_jobs is None else run_jobs
+        ends.push_async_callback(jobs.stop if runs_jobs else courier.close)
+        ends.push_async_callback(service.stop)
         await recorder.start()
         if recorder.halted:
             log.critical("ledger_halted", reason=recorder.halted)
         await service.start(record_policy=serving or create_key)
-        if serving if run_jobs is None else run_jobs:
+        if runs_jobs:
             jobs.start()
-            started = True
         people = People(service, link_hours=settings.link_hours)
-        yield House(settings, store, service, people, recorder, courier, jobs, metrics, log)
-    finally:
-        await service.stop()
-        if started:
-            await jobs.stop()
-        else:
-            await courier.close()
-        if detectors:
-            await detectors.stop()
-        await store.close()
+        activations = Activations(service, frozenset(settings.detectors))
+        yield House(settings, store, service, people, activations, recorder, courier, jobs, metrics, log)
 
 
 def external_detectors(
-    settings: Settings, policy: Policy, metrics: Metrics, log: structlog.stdlib.BoundLogger
+    settings: Settings, asked: frozenset[str], metrics: Metrics, log: structlog.stdlib.BoundLogger
 ) -> ExternalDetectors | None:
-    """The team's own detectors; None where neither settings nor rules name one, so that nothing is spent on them."""
-    if not settings.detectors and not policy.detectors:
+    """The team's own detectors; None where neither settings nor rules name one, so that nothing is spent on them.
+
+    `asked`: those that the rules in force ask for, now or soon.
+    """
+    if not settings.detectors and not asked:
         return None
     limits = Limits(
         call_s=settings.detector_timeout_ms / 1_000,
         batch=settings.detector_batch_max,
         start_s=settings.detector_start_s,
     )
-    return ExternalDetectors(settings.detectors, policy.detectors, limits, metrics, log)
+    return ExternalDetectors(settings.detectors, asked, limits, metrics, log)
 
 
 def _teller(metrics: Metrics, log: structlog.stdlib.BoundLogger) -> Callable[[Sequence[EntryRow]], None]:

@@ -131,6 +131,7 @@ class _Held(NamedTuple):
 class _Struck(NamedTuple):
     """The terms of the packs whose time is over, by list, from one instant to another."""
 
+    policy: str
     since: Micros
     until: Micros | None
     terms: Mapping[str, frozenset[str]]
@@ -144,8 +145,9 @@ class Lists:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._held: dict[str, _Held] = {}
-        self._struck = _Struck(0, 0, {})
+        self._held: dict[tuple[str, str], _Held] = {}
+        """By the digest of the pack and the list's name."""
+        self._struck = _Struck("", 0, 0, {})
 
     # --- reading -------------------------------------------------------------------------------------------------
 
@@ -222,18 +224,20 @@ class Lists:
         return View(held.terms, held.notes, self._service.lexicons.changes(name), struck.get(name, frozenset()), at)
 
     async def _held_of(self, name: str) -> _Held:
-        _, words = lists_of(self._service.policy).get(name, (None, None))
-        if words is None:
+        pack, words = lists_of(self._service.policy).get(name, (None, None))
+        if pack is None or words is None:
             return _Held()
-        if name not in self._held:
-            self._held[name] = await asyncio.to_thread(_Held.of, words)
-        return self._held[name]
+        key = pack.digest, name
+        if key not in self._held:
+            self._held = {(digest, other): held for (digest, other), held in self._held.items() if other != name}
+            self._held[key] = await asyncio.to_thread(_Held.of, words)
+        return self._held[key]
 
     async def _struck_at(self, at: Micros) -> Mapping[str, frozenset[str]]:
         """See Policy.struck: it goes through every term that ever ended, and changes on few days."""
         known, policy = self._struck, self._service.policy
-        if not known.holds(at):
-            known = _Struck(at, policy.next_struck(at), await asyncio.to_thread(policy.struck, at))
+        if known.policy != policy.digest or not known.holds(at):
+            known = _Struck(policy.digest, at, policy.next_struck(at), await asyncio.to_thread(policy.struck, at))
             self._struck = known
         return known.terms
 

@@ -6,7 +6,7 @@ blobs and recorded as a dossier before the first verdict under it.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -38,7 +38,12 @@ def policy_id(digest: str) -> str:
 
 def archive(pack: Pack) -> tuple[bytes, bytes]:
     """A pack's files as one blob: (SHA-256, canonical JSON of path -> text)."""
-    content = canonical(dict(pack.files))
+    return archive_of(pack.files)
+
+
+def archive_of(files: Mapping[str, str]) -> tuple[bytes, bytes]:
+    """The same of files that are perhaps no pack yet."""
+    content = canonical(dict(files))
     return hashlib.sha256(content).digest(), content
 
 
@@ -92,7 +97,7 @@ class Step(NamedTuple):
 class Shelf:
     """The policy in force at each instant, and earlier ones as the record needs them.
 
-    The packs of the settings are the ground that everything else stands on: an activation that has been approved puts its
+    The packs of the settings are what everything else stands on: an activation that has been approved puts its
     version in the place of the pack of the same id, or beside the others, from its instant on. Every process reads the
     approved ones ahead of their instant, so that all of them change at the same microsecond of their clocks.
     """
@@ -175,7 +180,8 @@ class Shelf:
 
     async def _together(self, packs: tuple[Pack, ...]) -> Policy:
         digest = policy_digest(pack.digest for pack in packs)
-        return self._kept.get(digest) or await asyncio.to_thread(Policy, packs)
+        known = self._kept.get(digest)
+        return await asyncio.to_thread(Policy, packs) if known is None else known
 
     async def _pack(self, name: str) -> Pack:
         """A pack by the hash of its archive, in hex. Raises StoreCorrupt."""

@@ -62,6 +62,7 @@ def create_app(house: House, *, demo: bool = False) -> Litestar:
         service=house.service,
         people=house.people,
         lists=Lists(house.service),
+        activations=house.activations,
         gate=gate,
         recorder=house.recorder,
         courier=house.courier,

@@ -7,6 +7,7 @@ import structlog
 from litestar import Request, Response
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from placet.activations import Activations
 from placet.errors import BadInput
 from placet.lists import Lists
 from placet.metrics import Metrics
@@ -29,6 +30,7 @@ class Desk(NamedTuple):
     service: Service
     people: People
     lists: Lists
+    activations: Activations
     gate: Gate
     recorder: Recorder
     courier: Courier
