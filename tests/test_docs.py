@@ -36,7 +36,8 @@ from placet.policy.cel.macros import MACRO_NAMES
 from placet.policy.environment import ENVIRONMENT, FindingIndex, Seen
 from placet.procedure import account as accounts
 from placet.procedure import publication as publications
-from placet.procedure.access import KEY_SCOPES, PERMISSIONS, ROLES
+from placet.procedure.access import KEY_SCOPES, PERMISSIONS, ROLES, permissions_of
+from placet.procedure.activation import NOTICE
 from placet.procedure.word_list import Addition
 from placet.service import Done, Principal, Submission, now
 from placet.settings import SETTINGS, load
@@ -295,6 +296,27 @@ async def _live_through_everything(house: House) -> None:
     _ok(await lists.change(lead, "community/gambling", "A wave.", add=(Addition("quilltern"),)))
     _ok(await lists.change(lead, "community/gambling", "Harmless.", remove=("online casino bonus",)))
     await _publish(house, lead, platform)
+    await _activate(house)
+
+
+async def _activate(house: House) -> None:
+    """A version of a pack that is withdrawn, and two that come into force one after the other."""
+    packs, clock = house.activations, house.service.clock
+    assert isinstance(clock, Clock)
+    editor = Principal("stf_editor", permissions_of(("policy_editor",)))
+    approver = Principal("stf_approver", permissions_of(("policy_approver",)))
+    files = house.service.policy.packs[-1].files
+    versions = [{**files, "rules.toml": f"{files['rules.toml']}# {number}\n"} for number in range(2)]
+    for version in (*versions, dict(files)):
+        state = _ok(await packs.open(editor, "community", version)).state
+        _ok(await packs.propose(editor, state.id, 0, "Spring."))
+        _ok(await packs.give_back(approver, state.id, "Wait."))
+        _ok(await packs.propose(editor, state.id, 0, "Now."))
+        _ok(await packs.approve(approver, state.id, state.archive))
+        clock.ahead += NOTICE
+        _ok(await house.service.fire(state.id, "activate"))
+    state = _ok(await packs.open(editor, "community", versions[0])).state
+    _ok(await packs.withdraw(editor, state.id, "Not needed."))
 
 
 async def _publish(house: House, lead: Principal, platform: Principal) -> None:

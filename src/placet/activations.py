@@ -201,6 +201,6 @@ def instant_in(zone: str, local: str) -> Micros | None:
     """
     try:
         wall = PlainDateTime.parse_iso(datetime.fromisoformat(local).replace(tzinfo=None, microsecond=0).isoformat())
-        return wall.assume_tz(zone, disambiguate="raise").to_instant().timestamp_nanos() // 1_000
+        return wall.assume_tz(zone, disambiguation="raise").to_instant().timestamp(unit="nanosecond") // 1_000
     except (ValueError, RepeatedTime, SkippedTime):
         return None

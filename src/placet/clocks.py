@@ -37,7 +37,7 @@ def ends(policy: Policy, name: str, start: Micros) -> Micros:
 
 
 def _calendar_end(start: Micros, months: int, days: int, zone: str) -> Micros:
-    first = Instant.from_timestamp_nanos(start * 1_000).to_tz(zone).date()
+    first = Instant.from_timestamp(start * 1_000, unit="nanosecond").to_tz(zone).date()
     last = first.add(months=months, days=days)
     end = last.add(days=1).at(_MIDNIGHT).assume_tz(zone)
-    return end.timestamp_nanos() // 1_000
+    return end.timestamp(unit="nanosecond") // 1_000
