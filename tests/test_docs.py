@@ -38,8 +38,10 @@ from placet.procedure import account as accounts
 from placet.procedure import publication as publications
 from placet.procedure.access import KEY_SCOPES, PERMISSIONS, ROLES, permissions_of
 from placet.procedure.activation import NOTICE
+from placet.procedure.rule_guard import Pause
 from placet.procedure.word_list import Addition
-from placet.service import Done, Principal, Submission, now
+from placet.rule_guards import guard_id
+from placet.service import SYSTEM_GUARD, Done, Plan, Principal, Submission, now, plainly
 from placet.settings import SETTINGS, load
 from placet.web.app import create_app
 
@@ -315,6 +317,11 @@ async def _activate(house: House) -> None:
         _ok(await packs.approve(approver, state.id, state.archive))
         clock.ahead += NOTICE
         _ok(await house.service.fire(state.id, "activate"))
+    community = next(pack for pack in house.service.policy.packs if pack.id == "community")
+    name = ("community", community.rules[0].id)
+    pause = Pause(guard_id(*name), *name, community.digest, (60, 60), (1_200, 3), 20)
+    _ok(await house.service.carry_out(SYSTEM_GUARD, "guard", pause.id, plainly(Plan(pause))))
+    _ok(await house.service.resume_rule(approver, *name, "It was a sale."))
     state = _ok(await packs.open(editor, "community", versions[0])).state
     _ok(await packs.withdraw(editor, state.id, "Not needed."))
 

@@ -33,6 +33,7 @@ LAYERS: Final[tuple[tuple[str, ...], ...]] = (
     ("shelf",),
     ("detection",),
     ("lexicons", "list_export", "near_copies", "past"),
+    ("rule_guards",),
     ("judging",),
     ("service",),
     ("activations", "detectors", "lists", "people", "recorder", "webhooks"),

@@ -12,7 +12,7 @@ from placet.judging import grounds_of
 from placet.ledger.encode import canonical
 from placet.ledger.export import export_lines
 from placet.model import Finding, Item, Json
-from placet.policy import AccountFacts, Policy, requote
+from placet.policy import PAUSED, AccountFacts, Policy, requote
 from placet.recorder import Recorder, header_of
 from placet.screening import Lexicon, screen
 from placet.service import Service
@@ -84,7 +84,8 @@ async def _replayed(service: Service, row: EntryRow) -> list[Difference]:
 def _what_comes_out(policy: Policy, lexicon: Lexicon, item: Item, body: _Judgement, row: EntryRow) -> Iterator[str]:
     """What differs when the rules are asked again."""
     findings = requote(body.findings, item)
-    verdict = policy.evaluate(_whole_facts(policy, item, body.facts, row), findings, row.dossier)
+    facts, paused = _whole_facts(policy, item, body.facts, row), _paused(body.verdict)
+    verdict = policy.evaluate(facts, findings, row.dossier, paused=paused)
     if canonical(msgspec.to_builtins(verdict)) != canonical(body.verdict):
         yield f"the verdict comes to {verdict.outcome}, recorded is {body.outcome}"
     if (verdict.outcome, grounds_of(verdict)) != (body.outcome, body.grounds):
@@ -93,6 +94,11 @@ def _what_comes_out(policy: Policy, lexicon: Lexicon, item: Item, body: _Judgeme
         yield "category and origin are not those of the content"
     if screen(item, lexicon) != [each for each in findings if each.detector in READ_OFF]:
         yield "screening finds something else in the same content"
+
+
+def _paused(verdict: Json) -> frozenset[tuple[str, str]]:
+    """The rules that were out of effect, as far as it mattered: those whose hits say so."""
+    return frozenset((each["pack"], each["rule"]) for each in verdict["shadow"] if each["mode"] == PAUSED)
 
 
 def _whole_facts(policy: Policy, item: Item, recorded: dict[str, Json], row: EntryRow) -> dict[str, Json]:

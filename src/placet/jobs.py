@@ -26,6 +26,7 @@ _AGAIN: Final[Micros] = 60_000_000
 """Microseconds after which a deadline that could not be fired is tried again."""
 _HOUSEKEEPING_S: Final = 60.0
 _NEAR_S: Final = 1.0
+_GUARDS_S: Final = 30.0
 _MOST_NEAR: Final = 2_000
 _ENDPOINTS_S: Final = 2.0
 _IDLE_ROUNDS: Final = 10
@@ -62,6 +63,7 @@ class Jobs:
             ("checkpoint", self.checkpoint, self._settings.checkpoint_ms / 1_000),
             ("housekeeping", self.housekeeping, _HOUSEKEEPING_S),
             ("near-copies", self.near_copies, _NEAR_S),
+            ("guards", self.guards, _GUARDS_S),
         ]
         self._tasks = [asyncio.create_task(self._loop(*each), name=f"job-{each[0]}") for each in loops]
         for name, work in (("endpoints", self._service.refresh_endpoints), ("packs-and-lists", self._service.follow)):
@@ -137,6 +139,15 @@ class Jobs:
         """Drop sketches that are older than the window, part by part, so that no write of others waits long."""
         since = self._service.clock() - self._settings.near_days * DAY
         return await self._service.store.forget_sketches(since, _MOST_NEAR)
+
+    async def guards(self) -> None:
+        """Take out of effect the rules that hit far beyond their history, and raise the alarm."""
+        for each in await self._service.guard_rules():
+            (acts, hits), (acts_before, hits_before) = each.window, each.history
+            before = {"hits_before": hits_before, "acts_before": acts_before, "allowed": each.allowed}
+            self._log.error("rule_paused", pack=each.pack, rule=each.rule, hits=hits, acts=acts, **before)
+        paused = self._service.judging.guards.paused(self._service.policy)
+        self._metrics.rules_paused.set(len(paused))
 
     async def checkpoint(self) -> None:
         """Sign a head when there is news; when idle, look at old rows now and then."""

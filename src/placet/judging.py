@@ -14,6 +14,7 @@ from placet.model import Finding, Item, Json, Micros, Verdict
 from placet.near_copies import NearCopies
 from placet.policy import AccountFacts, Policy
 from placet.procedure import publication as publications
+from placet.rule_guards import RuleGuards
 from placet.screening import screen
 from placet.shelf import Shelf
 from placet.store.contract import Store
@@ -49,6 +50,7 @@ class Judging:
         clock: Callable[[], Micros],
     ) -> None:
         self.shelf = shelf
+        self.guards = RuleGuards(store, clock)
         self.lexicons = Lexicons(store, shelf, clock)
         self.detection = Detection(lambda: self.lexicons.in_force, [*([near] if near else ()), *sources])
         self.near = near
@@ -64,7 +66,7 @@ class Judging:
         if found.policy is not policy:
             found = self._read_again(item, found, policy)
         facts = policy.facts(item, account, subject.at)
-        verdict = policy.evaluate(facts, found.findings, subject.dossier)
+        verdict = policy.evaluate(facts, found.findings, subject.dossier, paused=self.guards.names(policy))
         content = _item_encoder.encode(item)
         revision = hashlib.sha256(content).hexdigest()
         sketch = self.near.sketch(subject.attempt) if self.near else b""

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from placet.model import ID_PREFIXES, Entry, Micros, Value
-from placet.procedure import access, account, activation, policy_record, publication, word_list
+from placet.procedure import access, account, activation, policy_record, publication, rule_guard, word_list
 from placet.store.contract import Deadline, DossierRow, EntryRow
 
 
@@ -77,6 +77,7 @@ _KINDS: Final = (
         lambda s: Listing(s.status, due_at=s.activate_at, opened_at=s.opened_at),
         activation.deadlines,
     ),
+    _kind("guard", rule_guard.RuleGuard, rule_guard, lambda s: Listing(s.status, opened_at=s.since)),
     _kind("pack", policy_record.PolicyRecord, policy_record, lambda s: Listing("recorded", opened_at=s.since)),
 )
 
@@ -91,6 +92,7 @@ ENTRY_KINDS: Final[tuple[str, ...]] = (
     *policy_record.KINDS,
     *word_list.KINDS,
     *activation.KINDS,
+    *rule_guard.KINDS,
 )
 """Every kind of entry that the record may hold. A kind's tag and bytes never change their meaning."""
 

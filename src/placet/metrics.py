@@ -32,6 +32,12 @@ class Metrics:
             "placet_detector_paused", "1 while taken out.", ["detector"], registry=self.registry
         )
 
+        self.rules_paused = Gauge(
+            "placet_rules_paused",
+            "Rules out of effect: they hit far beyond their history.",
+            registry=self.registry,
+        )
+
     def text(self) -> bytes:
         """The exposition format."""
         return generate_latest(self.registry)

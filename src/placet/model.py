@@ -35,6 +35,7 @@ ID_PREFIXES: Final[dict[str, str]] = {
     "delivery": "dlv",
     "pack": "pak",
     "activation": "act",
+    "guard": "grd",
     "list": "lst",
 }
 """The TypeID prefix of each kind of thing. A prefix never changes its meaning."""

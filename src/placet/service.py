@@ -36,9 +36,10 @@ from placet.past import facts_of, past_of
 from placet.policy import AccountFacts, Policy
 from placet.procedure import account as accounts
 from placet.procedure import activation as activations
-from placet.procedure import policy_record
+from placet.procedure import policy_record, rule_guard
 from placet.procedure import publication as publications
 from placet.procedure.fold import Context
+from placet.rule_guards import guard_id
 from placet.shelf import Shelf, archive, policy_id
 from placet.store.contract import (
     Commit,
@@ -155,6 +156,7 @@ class Service:
         if record_policy:
             await self._record_policy_in_force()
         await self.refresh_endpoints()
+        await self.judging.guards.refresh()
         await self.lexicons.refresh()
 
     async def stop(self) -> None:
@@ -167,8 +169,9 @@ class Service:
         self.endpoints = tuple(each.id for each in found)
 
     async def follow(self) -> None:
-        """Take over what was changed by anybody: packs that are to come into force, and word lists."""
+        """Take over what was changed by anybody: packs that are to come into force, rules that are out, word lists."""
         await self.shelf.refresh()
+        await self.judging.guards.refresh()
         await self.lexicons.refresh()
 
     async def _record_policy_in_force(self) -> None:
@@ -604,6 +607,26 @@ class Service:
             )
         return done
 
+    async def guard_rules(self) -> list[rule_guard.RuleGuard]:
+        """Take out of effect what hits far beyond its history, and say which rules those are."""
+        guards = self.judging.guards
+        out: list[rule_guard.RuleGuard] = []
+        for pause in await guards.surges(self.policy):
+            done = await self.carry_out(SYSTEM_GUARD, "guard", pause.id, plainly(Plan(pause)))
+            if isinstance(done, Done):
+                out.append(done.state)
+        if out:
+            await guards.refresh()
+        return out
+
+    async def resume_rule(self, who: Principal, pack: str, rule: str, reason: str) -> Done | Refusal:
+        """Put a rule back into effect that was taken out."""
+        resume = plainly(Plan(rule_guard.Resume(reason)))
+        done = await self.carry_out(who, "guard", guard_id(pack, rule), resume)
+        if isinstance(done, Done):
+            await self.judging.guards.refresh()
+        return done
+
     # --- reading -------------------------------------------------------------------------------------------------
 
     async def content(self, revision: str) -> Item:
@@ -642,6 +665,7 @@ class Submission(NamedTuple):
 
 SYSTEM_START: Final = Principal("system:start", frozenset())
 SYSTEM_DEADLINES: Final = Principal("system:deadlines", frozenset())
+SYSTEM_GUARD: Final = Principal("system:guard", frozenset())
 
 
 def _again(remembered: Remembered, once: Idempotency) -> Done | Refusal:

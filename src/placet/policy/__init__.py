@@ -5,13 +5,14 @@
 
 from placet.policy.cel import Step, literal
 from placet.policy.environment import AccountFacts, detector_of, external_list, failed_list, requote, restore
-from placet.policy.evaluate import SURE, ClauseView, Denial, Explanation, Policy, policy_digest, say
+from placet.policy.evaluate import PAUSED, SURE, ClauseView, Denial, Explanation, Policy, policy_digest, say
 from placet.policy.guard import Counted, Surge, surge
 from placet.policy.pack import LoadResult, digest_of, load_pack, read_pack_folder
 from placet.policy.trace import why
 from placet.policy.values import AccountPast, Case, Clock, Pack, Problem, Rule, Span
 
 __all__ = [
+    "PAUSED",
     "SURE",
     "AccountFacts",
     "AccountPast",

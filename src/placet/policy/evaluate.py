@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final, Literal, NamedTuple, TypeVar
 
+from msgspec.structs import replace
+
 from placet.errors import SettingsError
 from placet.model import (
     RESTRICTIVENESS,
@@ -114,6 +116,11 @@ class Explanation(Value, frozen=True):
     """Instrument title, clause, summary."""
 
 
+Paused = frozenset[tuple[str, str]]
+"""Pack and rule, by their ids, of those that are out of effect."""
+PAUSED: Final = "paused"
+"""The mode of a hit of a live rule that is out of effect, since it hit far beyond its history."""
+_NONE_PAUSED: Final = frozenset[tuple[str, str]]()
 _PAST: Final = "account.past."
 _NOTHING: Final = FindingIndex(())
 
@@ -121,14 +128,17 @@ _NOTHING: Final = FindingIndex(())
 class _Evaluation:
     """One evaluation: what is asked about, and what has come of it so far."""
 
-    __slots__ = ("dossier", "errors", "facts", "found", "hits", "index", "labels", "shadow")
+    __slots__ = ("dossier", "errors", "facts", "found", "hits", "index", "labels", "paused", "shadow")
 
-    def __init__(self, facts: Mapping[str, Json], index: FindingIndex, labels: Labels, dossier: str) -> None:
+    def __init__(
+        self, facts: Mapping[str, Json], index: FindingIndex, labels: Labels, dossier: str, paused: Paused
+    ) -> None:
         self.facts = facts
         self.index = index
         self.found: tuple[Found, ...] = (*index.lists, *index.patterns)
         self.labels = labels
         self.dossier = dossier
+        self.paused = paused
         self.hits: list[RuleHit] = []
         self.shadow: list[RuleHit] = []
         self.errors: list[RuleError] = []
@@ -156,6 +166,9 @@ class _Evaluation:
     def _record(self, pack: str, one: Compiled, seen: Seen) -> None:
         hit = one.hit or self._hit(pack, one, seen)
         is_live = hit.mode == "live" or _is_live(pack, one.rule, self.dossier)
+        if is_live and self.paused and (pack, one.rule.id) in self.paused:
+            self.shadow.append(replace(hit, mode=PAUSED))
+            return
         (self.hits if is_live else self.shadow).append(hit)
 
     def _hit(self, pack: str, one: Compiled, seen: Seen) -> RuleHit:
@@ -166,10 +179,14 @@ class _Evaluation:
         return RuleHit(pack, rule.id, rule.ground, rule.then, given, rule.mode, why)
 
     def _record_error(self, pack: str, rule: Rule, error: str) -> None:
-        if _is_live(pack, rule, self.dossier):
+        is_live = _is_live(pack, rule, self.dossier)
+        is_paused = is_live and (pack, rule.id) in self.paused
+        if is_live and not is_paused:
             self.errors.append(RuleError(pack, rule.id, error))
         else:
-            hit = RuleHit(pack, rule.id, rule.ground, rule.then, "hold", rule.mode, (f"error: {error}",))
+            hit = RuleHit(
+                pack, rule.id, rule.ground, rule.then, "hold", PAUSED if is_paused else rule.mode, (f"error: {error}",)
+            )
             self.shadow.append(hit)
 
     def verdict(self, policy: str) -> Verdict:
@@ -281,11 +298,19 @@ class Policy:
         return pick(facts, self._kept)
 
     def evaluate(
-        self, facts: Mapping[str, Json], findings: Sequence[Finding], dossier: str, on: str = "publication"
+        self,
+        facts: Mapping[str, Json],
+        findings: Sequence[Finding],
+        dossier: str,
+        on: str = "publication",
+        paused: Paused = _NONE_PAUSED,
     ) -> Verdict:
-        """Say what the rules in force at `act.at` make of the facts and findings."""
+        """Say what the rules in force at `act.at` make of the facts and findings.
+
+        `paused`: live rules that are out of effect. They are evaluated as if in shadow, and their hits say so.
+        """
         index = FindingIndex(findings) if findings else _NOTHING
-        evaluation = _Evaluation(self._whole(facts, index), index, self._labels, dossier)
+        evaluation = _Evaluation(self._whole(facts, index), index, self._labels, dossier, paused)
         for group in self._in_force(on, facts["act"]["at"]):
             evaluation.run(group)
         return evaluation.verdict(self.digest)
