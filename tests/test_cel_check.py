@@ -144,6 +144,47 @@ def test_a_mistake_is_shown_with_help(source: str, rendered: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "hint"),
+    [
+        ("terms('a') and terms('b')", "write &&"),
+        ("(terms('a') OR terms('b'))", "write ||"),
+        ("not terms('a')", "write !"),
+        ("item.title is 'x'", "write =="),
+        ("item.title <> 'x'", "write !="),
+        ("item.title contains 'x'", "write text.contains('part')"),
+        ("item.title like 'x'", "write text.matches('pattern')"),
+        ("len(item.title) > 1", "write size(x)"),
+        ("count(item.media) > 1", "write size(x)"),
+        ("any(item.media, true)", "write list.exists(x, condition)"),
+        ("item.title.toLowerCase()", "did you mean 'lowerAscii'?"),
+        ("item.title.length", "write size(text) for its length"),
+        (
+            "hits('a').label == 'x'",
+            "ask its elements: list.exists(x, condition on x), or size(list)",
+        ),
+        ("account.age > 1", "it has rights, class, strikes"),
+        ("hits('a').exists(h, h.kind == 'x')", "it has label, field, view, score, quote"),
+        ("'x' in item.title", "write text.contains('part')"),
+        ("account.rights.contains('x')", "write element in list"),
+        ("hits('a').exists(h, h.label >= 3)", "make the text a number: int(text)"),
+        ("3 == item.title", "make the text a number: int(text)"),
+        ("item.title == null", "what is not said is empty: text == ''"),
+        ("size(hits('a') > 3)", "write size(list) for how many there are"),
+        ("terms('a') > 0", "it is true or false by itself; count what a list found with size(hits('list'))"),
+        ("timestamp(0) > '2026-01-01'", "write timestamp('2024-02-29T12:00:00Z')"),
+        (
+            "account.strikes.getHours() < 6",
+            "make it a time: timestamp(seconds); the moment of the act is timestamp(act.at / 1000000)",
+        ),
+        ("item.source == 'x'", "name a field of it: name, url"),
+    ],
+)
+def test_what_other_languages_would_have_is_explained(source: str, hint: str) -> None:
+    """Operators and functions of other languages, and questions to the wrong type, are answered with what to write."""
+    assert mistake(source).hint == hint
+
+
+@pytest.mark.parametrize(
     ("source", "message", "underlined"),
     [
         ("item.category == 3", "string and int cannot be compared", "item.category == 3"),

@@ -694,6 +694,22 @@ def test_failing_case_stops_the_pack(old: str, new: str) -> None:
     assert "Nothing comes back" in found.message
 
 
+@pytest.mark.parametrize(
+    ("mode", "listed"), [("shadow", '["words"]'), ("shadow", None), ("live", "[]"), ("live", None)]
+)
+def test_case_says_what_fires_in_shadow(mode: str, listed: str | None) -> None:
+    """`shadow` names the rules that must fire without effect, all of them; left out, any may."""
+    expect = 'expect = "hold"\ngrounds = ["sample.words"]' if mode == "live" else 'expect = "approve"'
+    shadow = "" if listed is None else f"shadow = {listed}"
+    case = f'[[case]]\nname = "Humbug"\nat = 2024-01-01T00:00:00Z\nitem = {{ title = "Humbug" }}\n{expect}\n'
+    files = {**FILES, "rules.toml": rule("words", "terms('rude')", more=f'mode = "{mode}"')}
+    assert load_pack({**files, "cases/form.toml": case + shadow}).problems == ()
+    if listed is not None:
+        found = only({**files, "cases/form.toml": f'{case}shadow = ["words", "others"]'})
+        came = "['words']" if mode == "shadow" else "[]"
+        assert (found.code, found.message.endswith(f"in shadow, came to {came}.")) == ("case-fails", True)
+
+
 def test_case_whose_rule_fails_does_not_pass() -> None:
     """A case that holds only because a rule failed shows nothing."""
     rules = rule("breaks", "1 / size(item.media) > 0")

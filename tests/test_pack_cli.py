@@ -326,7 +326,11 @@ def test_a_failing_case_for_programs(tmp_path: Path) -> None:
     """The same as values."""
     found = said("test", write(tmp_path / "sample", WHY), code=1)
     case = found["packs"][0]["cases"][1]
-    assert (case["ok"], case["line"], case["came"]) == (False, 7, {"outcome": "approve", "grounds": []})
+    assert (case["ok"], case["line"], case["came"]) == (
+        False,
+        7,
+        {"outcome": "approve", "grounds": [], "shadow": ["watch"]},
+    )
     rules = {each["rule"]: each for each in case["rules"]}
     assert [(part["condition"], part["true"]) for part in rules["words"]["parts"]] == [
         ("terms('rude')", True),
@@ -334,6 +338,17 @@ def test_a_failing_case_for_programs(tmp_path: Path) -> None:
     ]
     assert rules["words"]["parts"][1]["facts"] == {"account.class": "individual"}
     assert (rules["watch"]["fired"], rules["later"]["parts"]) == (True, [])
+
+
+def test_a_case_says_what_must_fire_in_shadow(tmp_path: Path) -> None:
+    """Where only the rules in shadow differ, both are named, and the rule that did not fire is explained."""
+    cases = WHY["cases/form.toml"].replace('"hold"', '"approve"').replace('["sample.words", "sample.gone"]', "[]")
+    passes = {**WHY, "cases/form.toml": f'{cases}shadow = ["watch"]\n'}
+    assert "2 cases, 0 failed." in pack("test", write(tmp_path / "sample", passes)).stdout
+    fails = {**WHY, "cases/form.toml": f'{cases}shadow = ["words", "watch"]\n'}
+    shown = pack("test", write(tmp_path / "sample", fails), code=1).stdout
+    assert "expected approve; in shadow: watch, words\n        came to  approve; in shadow: watch\n" in shown
+    assert "did not fire: words (hold on sample.words)\n" in shown
 
 
 def test_a_rule_that_fails_is_told(tmp_path: Path) -> None:

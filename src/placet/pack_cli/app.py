@@ -12,6 +12,7 @@ from placet.errors import SettingsError
 from placet.pack_cli import report
 from placet.pack_cli.page import Page
 from placet.pack_cli.paper import Paper, clean, count, print_json
+from placet.pack_cli.reference import reference
 from placet.pack_cli.report import Checked, Tried
 from placet.pack_cli.starter import SCHEMAS, TEMPLATES, create, write_schemas
 from placet.policy import Case, LoadResult, Pack, Policy, Problem, load_pack
@@ -62,6 +63,12 @@ def pack_schema(
     for path in write_schemas(folder):
         paper.line(str(path))
     paper.show()
+
+
+@pack_app.command("reference")
+def pack_reference() -> None:
+    """Print every fact, list, operator, macro and function that a condition may name, as Markdown."""
+    typer.echo(reference(), nl=False)
 
 
 @pack_app.command("list")

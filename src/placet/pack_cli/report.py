@@ -113,11 +113,19 @@ def tried_value(tried: Tried) -> Json:
         "file": tried.file,
         "line": tried.line,
         "ok": not tried.trial.failure,
-        "expected": {"outcome": case.expect, "grounds": sorted(case.grounds)},
-        "came": {"outcome": verdict.outcome, "grounds": list(tried.trial.grounds)},
+        "expected": {"outcome": case.expect, "grounds": sorted(case.grounds), "shadow": _listed(case.shadow)},
+        "came": {
+            "outcome": verdict.outcome,
+            "grounds": list(tried.trial.grounds),
+            "shadow": list(tried.trial.shadow),
+        },
         "errors": [{"rule": error.rule, "error": error.error} for error in verdict.errors],
         "rules": msgspec.to_builtins(tried.rules),
     }
+
+
+def _listed(rules: tuple[str, ...] | None) -> list[str] | None:
+    return None if rules is None else sorted(rules)
 
 
 def tried_lines(paper: Paper, name: str, tried: Tried) -> None:
@@ -130,8 +138,10 @@ def tried_lines(paper: Paper, name: str, tried: Tried) -> None:
     paper.line(
         ("FAIL", "bold red"), f"  {case.name}  ", (f"{name.rstrip('/')}/{tried.file}:{tried.line}", "dim"), indent=2
     )
-    paper.line("expected ", outcome(case.expect), _on(sorted(case.grounds)), indent=8)
-    paper.line("came to  ", outcome(verdict.outcome), _on(trial.grounds), indent=8)
+    watched = case.shadow is not None
+    wanted, came = _without_effect(case.shadow or (), watched), _without_effect(trial.shadow, watched)
+    paper.line("expected ", outcome(case.expect), _on(sorted(case.grounds)), wanted, indent=8)
+    paper.line("came to  ", outcome(verdict.outcome), _on(trial.grounds), came, indent=8)
     for error in verdict.errors:
         paper.line(f"the rule {error.rule} failed: {error.error}", indent=8)
     for rule in tried.rules:
@@ -144,6 +154,11 @@ def tried_lines(paper: Paper, name: str, tried: Tried) -> None:
 def _on(grounds: Iterable[str]) -> str:
     named = ", ".join(grounds)
     return f" on {named}" if named else ""
+
+
+def _without_effect(rules: Iterable[str], watched: bool) -> str:
+    """The rules in shadow, where the case says which they must be."""
+    return f"; in shadow: {', '.join(sorted(rules)) or 'none'}" if watched else ""
 
 
 def _rule_lines(paper: Paper, rule: RuleTrial) -> None:

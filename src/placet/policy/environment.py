@@ -1,6 +1,7 @@
 """The facts that a rule may read, and how it asks about the text. docs/packs.md lists them for pack writers.
 
-To add a fact: declare its type in VARIABLES and give its value in `gather` or `with_findings`. Nothing else knows it.
+To add a fact: declare its type in VARIABLES, say in MEANING what it is, and give its value in `gather` or
+`with_findings`. Nothing else knows it; docs/rules-reference.md is made of what is declared here.
 """
 
 import re
@@ -14,7 +15,6 @@ from msgspec.structs import asdict, replace
 from placet.model import Finding, Item, Json, Micros, Value
 from placet.policy.cel import BOOL, INT, STRING, Environment, Type, list_of, object_type
 from placet.policy.values import AccountPast
-from placet.screening.contacts import KINDS
 
 _SOURCE: Final = object_type("Source", {"name": STRING, "author": STRING, "url": STRING, "title": STRING})
 _MEDIUM: Final = object_type("Medium", {"kind": STRING, "url": STRING, "alt": STRING, "sha256": STRING})
@@ -43,6 +43,40 @@ _LINKS: Final = object_type("Links", {"hosts": list_of(STRING)})
 
 VARIABLES: Final[Mapping[str, Type]] = {"item": _ITEM, "account": _ACCOUNT, "act": _ACT, "links": _LINKS}
 
+MEANING: Final[Mapping[str, str]] = {
+    "item.category": "What the author declares it to be about: a category of pack.toml, never read off the words.",
+    "item.origin": "`original`, or `repost` of what others wrote, as the author declares it.",
+    "item.format": "What title and body are written in: `text`, `html` or `markdown`.",
+    "item.title": "The title, as submitted.",
+    "item.body": "The body, as submitted, with its markup.",
+    "item.text": "Title, line feed, body; `matches` looks at the title and at the body, each by itself.",
+    "item.blank": "Whether neither title nor body has a visible character.",
+    "item.source.name": "The publisher of a repost, as declared; empty: not said.",
+    "item.source.author": "Its author, as declared; empty: not said.",
+    "item.source.url": "Its address, as declared; empty: not said.",
+    "item.source.title": "Its original title, as declared; empty: not said.",
+    "item.media": "References to pictures, sound or film, in order; empty: none.",
+    "item.media.kind": "`image`, `audio`, `video` or `file`.",
+    "item.media.url": "Its address on the platform.",
+    "item.media.alt": "What is said for those who do not see it; empty: nothing.",
+    "item.media.sha256": "The SHA-256 of its bytes, in hexadecimal digits; empty: the platform does not say.",
+    "account.id": "The account's id in Placet; read it only where a rule needs it, since what rules read is recorded.",
+    "account.class": "One of the classes in force; a class alone gives no right.",
+    "account.rights": "The rights that the platform gave it on evidence, as they are at the moment of the act.",
+    "account.agreement": "The version of the agreement that was accepted; empty: none.",
+    "account.territory": "ISO 3166 code of where its information is offered; empty: the platform does not say.",
+    "account.past.held": "How many other publications of it wait for a person now.",
+    "account.past.returned": "How many others stand returned, and were not submitted again.",
+    "account.past.refused": "How many others stand refused.",
+    "account.past.published": "How many others are live now.",
+    "account.past.taken_down": "How many others stand taken down.",
+    "account.past.last_day": "How many others it submitted within the 24 hours before the act, whatever came of them.",
+    "account.past.last_month": "How many others it submitted within the 30 days before the act.",
+    "act.at": "The moment of the act, in microseconds since 1970: `timestamp(act.at / 1000000)` is a time.",
+    "links.hosts": "The hosts of all links that stand in the text, each once, without those only guessed at.",
+}
+"""What each fact is, in a sentence, down to what is no table."""
+
 OF_FINDINGS: Final = frozenset({"links.hosts"})
 """Facts that `with_findings` reads off the findings, so that they are recorded with these and not once more."""
 
@@ -51,22 +85,32 @@ TEXT_FIELDS: Final[Mapping[str, str | None]] = {"item.title": "title", "item.bod
 
 ENVIRONMENT: Final = Environment(VARIABLES, frozenset(TEXT_FIELDS))
 
-DETECTOR_LISTS: Final = frozenset(
-    [
-        *("near/copies", "near/accounts", "near/refused"),
-        *("contacts", *(f"contacts/{kind}" for kind in KINDS)),
-        "limits",
-        "links",
-        "links/confusable",
-        "links/disguised",
-        "links/ip-host",
-        "links/mismatch",
-        "links/punycode",
-        "links/shortener",
-        "links/userinfo",
-        "markup/hidden-text",
-    ]
-)
+DETECTOR_LISTS: Final[Mapping[str, str]] = {
+    "contacts": "Contacts of every kind: those in the open score 95, those in disguise 70; the label is the kind.",
+    "contacts/email": "E-mail addresses.",
+    "contacts/phone": "Telephone numbers.",
+    "contacts/wechat": "Names and numbers at WeChat, and links into it.",
+    "contacts/qq": "Names and numbers at QQ, and links into it.",
+    "contacts/telegram": "Names and numbers at Telegram, and links into it.",
+    "contacts/whatsapp": "Names and numbers at WhatsApp, and links into it.",
+    "contacts/line": "Names and numbers at LINE, and links into it.",
+    "contacts/skype": "Names and numbers at Skype, and links into it.",
+    "contacts/snapchat": "Names and numbers at Snapchat, and links into it.",
+    "contacts/discord": "Names and numbers at Discord, and links into it.",
+    "limits": "What was too large to be screened in full.",
+    "links": "Every link; the label is its host.",
+    "links/confusable": "Links whose host reads as another.",
+    "links/disguised": "Hosts that are written out so that no program sees a link; a guess.",
+    "links/ip-host": "Links to a bare IP address.",
+    "links/mismatch": "Links that show one site and lead to another.",
+    "links/punycode": "Links to an international name; nothing is wrong with that as such.",
+    "links/shortener": "Links to a well-known host that only forwards, and so hides where they lead.",
+    "links/userinfo": "Links with a user name before the host.",
+    "markup/hidden-text": "Text that a page holds and does not show.",
+    "near/accounts": "Near copies submitted lately; the label says by how many accounts.",
+    "near/copies": "Near copies submitted lately; the label says how many, and 50 means 50 or more.",
+    "near/refused": "Near copies that a person refused or took down; the label says how many.",
+}
 """What screening finds without a list of the pack, "contacts" being those of any kind; rules ask by these names."""
 
 _EXTERNAL: Final = re.compile(r"external/([a-z0-9][a-z0-9-]{0,39})(?:/failed)?")

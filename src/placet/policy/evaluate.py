@@ -222,14 +222,20 @@ class Trial(NamedTuple):
         return tuple(sorted({hit.ground for hit in self.verdict.hits if hit.given != "approve"}))
 
     @property
+    def shadow(self) -> tuple[str, ...]:
+        """The rules that fired without effect, in order."""
+        return tuple(sorted(hit.rule for hit in self.verdict.shadow))
+
+    @property
     def failure(self) -> str:
         """What differs from what the case expects; empty when nothing does."""
         if self.verdict.errors:
             return f"the rule {self.verdict.errors[0].rule} failed: {self.verdict.errors[0].error}."
         expected, given = sorted(self.case.grounds), list(self.grounds)
-        if (self.verdict.outcome, given) == (self.case.expect, expected):
-            return ""
-        return f"expected {self.case.expect} {expected}, came to {self.verdict.outcome} {given}."
+        if (self.verdict.outcome, given) != (self.case.expect, expected):
+            return f"expected {self.case.expect} {expected}, came to {self.verdict.outcome} {given}."
+        unseen = self.case.shadow is None or sorted(self.case.shadow) == list(self.shadow)
+        return "" if unseen else f"expected {sorted(self.case.shadow or ())} in shadow, came to {list(self.shadow)}."
 
 
 class Policy:

@@ -55,8 +55,8 @@ KEYS: Final[Mapping[str, str]] = {
     # rules.toml
     "Rule.on": "The acts that the rule is about.",
     "Rule.when": (
-        "A condition in the Common Expression Language over `item`, `account` and `act`, such as "
-        "terms('seeds') && account.class != 'enterprise'. docs/packs.md lists the facts, docs/cel.md the language."
+        "A condition in the Common Expression Language over `item`, `account`, `links` and `act`, such as "
+        "terms('seeds') && account.class != 'enterprise'. docs/rules-reference.md lists all that it may name."
     ),
     "Rule.then": (
         "What the rule asks for when its condition is true. The most restrictive rule wins; `return` and `refuse` need "
@@ -79,6 +79,12 @@ KEYS: Final[Mapping[str, str]] = {
     "CaseAccount.class": "The class of the account; a class alone gives no right.",
     "CaseAccount.rights": "The rights on evidence that the account has at that moment.",
     "CaseAccount.territory": "ISO 3166 code of where the account's information is offered; empty: not said.",
+    "CaseAccount.past": "How its other publications stand, as counts; what is left out is 0.",
+    "AccountPast.held": "How many wait for a person now.",
+    "AccountPast.returned": "How many stand returned.",
+    "AccountPast.refused": "How many stand refused.",
+    "AccountPast.published": "How many are live now.",
+    "AccountPast.taken_down": "How many stand taken down.",
     "CaseExternal.list": "As rules ask for it: `external/<name>`, `external/<name>/failed`, `near/accounts`.",
     "CaseExternal.label": "What was reported; for the index of near copies, the number.",
     "CaseExternal.score": "How sure the detector was, 0 to 100; it counts as a guess however sure it was.",

@@ -39,7 +39,7 @@ class RuleTrial(Value, frozen=True):
 
 
 def explain_case(policy: Policy, trial: Trial) -> tuple[RuleTrial, ...]:
-    """Say of every rule that fired, and of every one whose ground the case expects, why it did or did not."""
+    """Say of every rule that fired, and of every one that the case expects to, why it did or did not."""
     return tuple(found for pack in policy.packs for rule in pack.rules for found in _rule(policy, trial, pack, rule))
 
 
@@ -47,7 +47,8 @@ def _rule(policy: Policy, trial: Trial, pack: Pack, rule: Rule) -> Iterator[Rule
     verdict = trial.verdict
     hits = [hit for hit in (*verdict.hits, *verdict.shadow) if (hit.pack, hit.rule) == (pack.id, rule.id)]
     failed = any((error.pack, error.rule) == (pack.id, rule.id) for error in verdict.errors)
-    if not hits and not failed and rule.ground not in trial.case.grounds:
+    expected = rule.ground in trial.case.grounds or rule.id in (trial.case.shadow or ())
+    if not hits and not failed and not expected:
         return
     counts = not hits or hits[0] in verdict.hits
     bar = _bar(policy, trial, pack, rule) if not hits else "" if counts else "it is in shadow, without effect"

@@ -509,6 +509,8 @@ class Case(Value, frozen=True):
     external: tuple[CaseExternal, ...] = ()
     grounds: tuple[str, ...] = ()
     """The grounds of the live rules that must fire, in any order, and no others."""
+    shadow: tuple[str, ...] | None = None
+    """The rules that must fire without effect, in shadow or outside their share, and no others; left out: any may."""
 
     @property
     def instant(self) -> Micros:

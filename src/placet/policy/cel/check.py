@@ -4,13 +4,13 @@ It answers with a type for every node, the overload that every call means, and w
 patterns. Every mistake is a CelError with its place and, where one is near, the word that was meant.
 """
 
-import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, NoReturn
 
 import msgspec
 
+from placet.policy.cel import hints
 from placet.policy.cel.convert import regex
 from placet.policy.cel.environment import Environment
 from placet.policy.cel.errors import CelError, CelRuntimeError, suggest
@@ -37,7 +37,6 @@ from placet.policy.cel.types import (
     EMPTY,
     INT,
     KEY_KINDS,
-    NUMBERS,
     STRING,
     TYPE,
     Type,
@@ -57,7 +56,32 @@ from placet.policy.cel.values import TYPE_VALUES, kind_of
 HIT: Final = object_type("hit", {"label": STRING, "field": STRING, "view": STRING, "score": INT, "quote": STRING})
 """What hits('list') gives: a term that was found, where, on which view of the text, how surely."""
 
-_TEXT_CALLS: Final = {"terms": BOOL, "hits": list_of(HIT)}
+HIT_MEANING: Final[Mapping[str, str]] = {
+    "label": "What was found, as its list names it; for links their host, for counts the number.",
+    "field": "Where: `title` or `body`.",
+    "view": "On which reading of the text: `exact` as it is written, the others further from that.",
+    "score": "How sure it is, 0 to 100; below 90 it is a guess.",
+    "quote": "The words themselves; they are not copied into the record.",
+}
+"""What the fields of a hit are."""
+
+TEXT_CALLS: Final[Mapping[str, Type]] = {"terms": BOOL, "hits": list_of(HIT)}
+"""What may be asked of the text by the name of a list, and the type of the answer."""
+
+MEANING: Final[Mapping[str, str]] = {
+    "terms": "Whether anything of that list was found.",
+    "hits": "What was found of that list, in the order in which it was found.",
+    "matches": "Whether the RE2 pattern is found; all patterns of all rules are searched for in one pass.",
+    "==": "Whether both are equal; numbers of different types are not compared.",
+    "!=": "Whether they differ.",
+    "in": "Whether a list has the element, or a map the key.",
+    "&&": "Whether both sides are true; a false side decides, whatever the other does.",
+    "||": "Whether a side is true; a true side decides, whatever the other does.",
+    "?:": "The second of three if the first is true, else the third.",
+    "[]": "The element of a list at a place, from 0, or the value of a key.",
+    ".": "A field of a fact, or the value of a key.",
+}
+"""What these calls, and the operators that no overload can state, are for."""
 
 _LITERAL_HINTS: Final = {
     "timestamp": "write it as '2024-02-29T12:00:00Z'",
@@ -224,13 +248,13 @@ class _Checker:
             if found is None:
                 known = [name for name, _ in owner.fields]
                 message = f"{owner} has no field '{node.field}'"
-                self.refuse_word(message, node.at, node.field, suggest(node.field, known))
+                self.refuse_word(message, node.at, node.field, hints.of_field(node.field, known))
             if path is not None:
                 self.paths[node] = f"{path}.{node.field}"
             return found
         is_map = owner.kind == "map" and accepts(owner.params[0], STRING)
         if not is_map and owner.kind not in ("dyn", "empty"):
-            self.refuse_word(f"{owner} has no fields", node.at, node.field)
+            self.refuse_word(f"{owner} has no fields", node.at, node.field, hints.of_fields(owner))
         self.read(node.operand)
         return settled(owner.params[1]) if is_map else DYN
 
@@ -360,7 +384,7 @@ class _Checker:
     def call(self, node: Call) -> Type:
         if node.function in ("==", "!=", "in"):
             return self.relation(node)
-        if node.function in _TEXT_CALLS and node.form == "function":
+        if node.function in TEXT_CALLS and node.form == "function":
             return self.text_call(node)
         if node.function == "matches" and self.matches_literal(node):
             return BOOL
@@ -371,22 +395,24 @@ class _Checker:
 
     def unknown_function(self, node: Call) -> NoReturn:
         name = node.function
-        known = [*self.environment.function_names(), *_TEXT_CALLS, *MACRO_NAMES]
+        known = [*self.environment.function_names(), *TEXT_CALLS, *MACRO_NAMES]
         if name in known:
             call = f"{name}(…)" if node.form == "member" else f"value.{name}(…)"
             self.refuse_word(f"'{name}' is not called like this", node.at, name, f"write {call}")
-        self.refuse_word(f"unknown function '{name}'", node.at, name, suggest(name, known))
+        self.refuse_word(f"unknown function '{name}'", node.at, name, hints.of_function(name, known))
 
     def relation(self, node: Call) -> Type:
         left, right = (self.infer(argument) for argument in node.arguments)
         if node.function == "in":
             if right.kind not in ("list", "map", "dyn"):
-                self.refuse(f"'in' looks into a list or a map, found {right}", node.arguments[1])
+                self.refuse(
+                    f"'in' looks into a list or a map, found {right}", node.arguments[1], hints.of_membership(right)
+                )
             wanted = DYN if right.kind == "dyn" else right.params[0]
             if not accepts(wanted, left):
                 self.refuse(f"{left} is never in {right}", node.arguments[0])
         elif not comparable(left, right):
-            self.refuse(f"{left} and {right} cannot be compared", node, _numeric_hint(left, right))
+            self.refuse(f"{left} and {right} cannot be compared", node, hints.of_comparison(left, right))
         return BOOL
 
     def literal_text(self, node: Node) -> str | None:
@@ -401,7 +427,7 @@ class _Checker:
             hint = f"write {name}('name-of-a-list')"
             self.refuse(f"the list of {name}() must be a string literal", node.arguments[0], hint)
         self.text_calls[node] = TextCall(name, (text,))
-        return _TEXT_CALLS[name]
+        return TEXT_CALLS[name]
 
     def matches_literal(self, node: Call) -> bool:
         """Settle a `matches` with a literal pattern: asked of the text matcher, or compiled here once."""
@@ -477,9 +503,7 @@ class _Checker:
     def no_overload(self, node: Call, found: list[Type]) -> NoReturn:
         name = node.function.removesuffix("_")
         types = " and ".join(map(str, found))
-        pairs = itertools.pairwise(found)
-        hint = next((_numeric_hint(a, b) for a, b in pairs), None)
-        self.refuse(f"'{name}' is not defined for {types}", node, hint)
+        self.refuse(f"'{name}' is not defined for {types}", node, hints.of_types(name, found))
 
 
 def _fits(overload: Overload, found: list[Type]) -> dict[str, Type] | None:
@@ -509,10 +533,3 @@ def _is_rooted(node: Node) -> bool:
 def _first(over: Type) -> Type:
     """What a macro of one variable gives it: the elements of a list, the keys of a map."""
     return settled(over.params[0]) if over.params else DYN
-
-
-def _numeric_hint(left: Type, right: Type) -> str | None:
-    """Numbers are never converted silently; say how to convert them."""
-    if left.kind != right.kind and left.kind in NUMBERS and right.kind in NUMBERS:
-        return f"convert one: {left}(…) or {right}(…)"
-    return None

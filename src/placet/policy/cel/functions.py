@@ -1,6 +1,6 @@
 """The standard functions and operators of the language (language definition, "List of standard definitions").
 
-To add a function is to add a line, here or, for an extension, in library.py.
+To add a function is to add a line, here or, for an extension, in library.py, and to say in MEANING what it is for.
 """
 
 import ast
@@ -10,6 +10,7 @@ from typing import Final
 
 from placet.policy.cel import convert, runtime, times, values
 from placet.policy.cel.library import LIBRARY, OPTIONALS
+from placet.policy.cel.library import MEANING as LIBRARY_MEANING
 from placet.policy.cel.overloads import (
     SCAN,
     Function,
@@ -177,6 +178,47 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
     **LIBRARY,
 }
 """Every function but terms(), hits() and the operators == != in, whose types no overload can state."""
+
+MEANING: Final[Mapping[str, str]] = {
+    "+": "The sum; of texts, bytes and lists, one after the other.",
+    "-": "The difference; of two timestamps, the duration between them.",
+    "*": "The product.",
+    "/": "The quotient; of whole numbers without its remainder, towards zero.",
+    "%": "The remainder of a division, with the sign of the first number.",
+    "-_": "The number with the other sign.",
+    "!": "Whether it is not true.",
+    "<": "Whether the first comes before the second.",
+    "<=": "Whether the first comes before the second, or is equal.",
+    ">": "Whether the first comes after the second.",
+    ">=": "Whether the first comes after the second, or is equal.",
+    "size": "The number of characters, bytes, elements or keys.",
+    "contains": "Whether the second text stands anywhere in the first.",
+    "startsWith": "Whether the first text begins with the second.",
+    "endsWith": "Whether the first text ends with the second.",
+    "matches": "Whether an RE2 pattern is found anywhere in the text.",
+    "getFullYear": "The year, in UTC or in the timezone that is named.",
+    "getMonth": "The month, from 0.",
+    "getDate": "The day of the month, from 1.",
+    "getDayOfMonth": "The day of the month, from 0.",
+    "getDayOfWeek": "The day of the week; Sunday is 0.",
+    "getDayOfYear": "The day of the year, from 0.",
+    "getHours": "The hour of the clock; of a duration, its whole hours.",
+    "getMinutes": "The minute of the clock; of a duration, its whole minutes.",
+    "getSeconds": "The second of the clock; of a duration, its whole seconds.",
+    "getMilliseconds": "The thousandths of the second alone.",
+    "int": "As a whole number: of a double without its fraction, of a timestamp the seconds since 1970.",
+    "uint": "As a whole number without a sign.",
+    "double": "As a floating-point number.",
+    "string": "As a text.",
+    "bytes": "The text in UTF-8.",
+    "bool": "Of a text that says so: `true`, `false`, `1`, `0`, `t`, `f`.",
+    "timestamp": "Of RFC 3339, or of seconds since 1970.",
+    "duration": "Of numbers with the units h, m, s, ms, us, ns: `1h30m`.",
+    "type": "The type that a value has.",
+    "dyn": "The same value, as of a type that is only known when the rule runs.",
+    **LIBRARY_MEANING,
+}
+"""What each function is for, in a sentence."""
 
 WITH_OPTIONALS: Final[Mapping[str, Function]] = {**FUNCTIONS, **OPTIONALS}
 """The functions of an environment with the extension `optional`."""

@@ -118,6 +118,41 @@ _STRINGS: Final[Mapping[str, Function]] = {
 LIBRARY: Final[Mapping[str, Function]] = {**_STRINGS, **_MATH}
 """What every environment has."""
 
+MEANING: Final[Mapping[str, str]] = {
+    "charAt": "The character at a place, from 0.",
+    "indexOf": "Where the second text stands first, from a place on; -1: nowhere.",
+    "lastIndexOf": "Where the second text stands last, at a place or before; -1: nowhere.",
+    "lowerAscii": "With the letters A to Z, and no others, lowered.",
+    "upperAscii": "With the letters a to z, and no others, raised.",
+    "replace": "With the third text in the place of the second, a number of times at most.",
+    "split": "The parts between the second text, a number of them at most.",
+    "substring": "The characters from a place, up to and without another.",
+    "join": "One text of many, with a text between them.",
+    "trim": "Without white space at its ends.",
+    "reverse": "From its last character to its first.",
+    "format": "With values in the place of `%s %d %f %e %b %o %x %X`.",
+    "strings.quote": "A literal of the text, in double quotation marks.",
+    "math.greatest": "The greatest of any number of numbers, or of one list.",
+    "math.least": "The least of any number of numbers, or of one list.",
+    "math.ceil": "Rounded up.",
+    "math.floor": "Rounded down.",
+    "math.round": "Rounded to the nearest whole number, halves away from zero.",
+    "math.trunc": "Rounded towards zero.",
+    "math.abs": "Without its sign.",
+    "math.sign": "-1, 0 or 1.",
+    "math.sqrt": "The square root.",
+    "math.isNaN": "Whether it is no number.",
+    "math.isInf": "Whether it is infinite.",
+    "math.isFinite": "Whether it is a number, and not infinite.",
+    "math.bitAnd": "The bits that both have.",
+    "math.bitOr": "The bits that either has.",
+    "math.bitXor": "The bits that one of the two has.",
+    "math.bitNot": "The bits that it does not have.",
+    "math.bitShiftLeft": "Moved up by a number of bits; zeros follow.",
+    "math.bitShiftRight": "Moved down by a number of bits; zeros follow.",
+}
+"""What each of them is for, in a sentence."""
+
 _T: Final = parameter("T")
 _OPTIONAL: Final = optional_of(_T)
 

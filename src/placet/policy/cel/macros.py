@@ -4,6 +4,7 @@ A macro is told from a function by its name and the number of its arguments, bef
 over the call as it was written and gets a node for it, or None where it is an ordinary call.
 """
 
+from collections.abc import Mapping
 from typing import Final, Literal, NoReturn
 
 import msgspec
@@ -36,6 +37,26 @@ _TWO_VARIABLES: Final[dict[tuple[str, int], MacroName]] = {
 _OPTIONAL: Final[dict[tuple[str, int], MacroName]] = {("optMap", 2): "optMap", ("optFlatMap", 2): "optFlatMap"}
 MACRO_NAMES: Final = frozenset({"has", "cel.bind", *(name for name, _ in (*_PLAIN, *_TWO_VARIABLES))})
 """Every macro of a rule, as it is written."""
+MEANING: Final[Mapping[str, str]] = {
+    "has(x.y)": "Whether the field or key is there.",
+    "l.all(x, p)": "Whether p holds for every element, or every key of a map.",
+    "l.exists(x, p)": "Whether p holds for one element or more.",
+    "l.existsOne(x, p)": "Whether p holds for exactly one element.",
+    "l.exists_one(x, p)": "The same as `existsOne`.",
+    "l.filter(x, p)": "The elements for which p holds.",
+    "l.map(x, e)": "A list of e of each element.",
+    "l.map(x, p, e)": "A list of e of those elements for which p holds.",
+    "m.all(k, v, p)": "Whether p holds for every index and element, or key and value.",
+    "m.exists(k, v, p)": "Whether p holds for one pair or more.",
+    "m.existsOne(k, v, p)": "Whether p holds for exactly one pair.",
+    "m.exists_one(k, v, p)": "The same as `existsOne`.",
+    "m.transformList(k, v, e)": "A list of e of each pair.",
+    "m.transformList(k, v, p, e)": "A list of e of those pairs for which p holds.",
+    "m.transformMap(k, v, e)": "A map with the same keys, and e of each pair as values.",
+    "m.transformMap(k, v, p, e)": "The same, of those pairs for which p holds.",
+    "cel.bind(x, v, e)": "e, in which x stands for v, worked out once.",
+}
+"""What each macro gives, by how it is written."""
 _USAGE: Final = {
     **dict.fromkeys(["all", "exists", "exists_one", "existsOne"], "(name, expression) or {}(index, name, expression)"),
     **dict.fromkeys(["filter", "optMap", "optFlatMap"], "(name, expression)"),

@@ -7,6 +7,7 @@ construction is refused, since the facts are plain values. What a macro becomes 
 from typing import Final, Literal, NoReturn, cast
 
 from placet.policy.cel.errors import CelError
+from placet.policy.cel.hints import of_word
 from placet.policy.cel.lex import RESERVED, Token, tokenize
 from placet.policy.cel.macros import NAMESPACES, Extension, Written, function_call, member_call, path_of
 from placet.policy.cel.nodes import (
@@ -81,7 +82,9 @@ class _Parser:
     def unexpected(self, wanted: str) -> NoReturn:
         token = self.token
         found = "the end" if token.kind == "end" else f"'{token.text[:40]}'"
-        raise CelError(f"expected {wanted}, found {found}", token.start, self.source, length=len(token.text))
+        before = self.tokens[self.at - 1].text if self.at else ""
+        hint = of_word(token.text, before)
+        raise CelError(f"expected {wanted}, found {found}", token.start, self.source, hint, len(token.text))
 
     @property
     def end(self) -> int:
