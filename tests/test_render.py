@@ -15,8 +15,8 @@ from pages import DAY, HOUR, MINUTE, NOW, chrome, item, sample_pages
 
 from placet.errors import CODES
 from placet.model import LANGUAGES, Value
-from placet.procedure import access, account, policy_record, publication
-from placet.web import contexts
+from placet.procedure import access, account, activation, policy_record, publication
+from placet.web import contexts, pack_contexts
 from placet.web.render import LocaleError, disagreements, isotime, render, tables, template_name, translator
 
 SAMPLES: dict[str, dict[str, Value]] = {language: sample_pages(language) for language in LANGUAGES}
@@ -52,7 +52,8 @@ def shown(language: str, name: str) -> Page:
 
 def test_every_page_class_has_samples() -> None:
     """No page of the contract is left out of the samples, so none can break unseen."""
-    classes = {value for name, value in vars(contexts).items() if name.endswith("Page")}
+    both = {**vars(contexts), **vars(pack_contexts)}
+    classes = {value for name, value in both.items() if name.endswith("Page")}
     assert {type(page) for page in SAMPLES["en"].values()} == classes
 
 
@@ -147,7 +148,7 @@ def test_decision_forms_send_the_fields_of_the_draft_and_the_version() -> None:
     """The names of the fields are those of DecisionDraft, with `version` and `csrf`."""
     page = Page(render(item("en", actions=frozenset({"approve", "return", "refuse", "escalate", "take_down"}))))
     names = {attrs["name"] for attrs in page.all("input", "select", "textarea", "button") if attrs.get("name")}
-    assert names == {*contexts.DecisionDraft.__struct_fields__, "version", "csrf"}
+    assert names == {*contexts.DecisionDraft.__struct_fields__, "version", "rules", "csrf"}
 
 
 def test_a_refused_decision_keeps_what_was_typed_and_says_where_it_is_wrong() -> None:
@@ -226,12 +227,13 @@ def test_every_key_that_a_template_names_exists() -> None:
 def _needed() -> Iterator[str]:
     for code in CODES:
         yield from (f"error.{code}.title", f"error.{code}.next")
-    kinds = (*publication.KINDS, *account.KINDS, *access.KINDS, *policy_record.KINDS)
+    kinds = (*publication.KINDS, *account.KINDS, *access.KINDS, *policy_record.KINDS, *activation.KINDS)
     for prefix, names in (
         ("entry", kinds),
         ("role", access.ROLES),
         ("permission", access.PERMISSIONS),
         ("status", (*get_args(publication.Status), "draft")),
+        ("pack_status", get_args(activation.Status)),
         ("queue", ("review", "lead")),
         ("hold_reason", ("verdict", "contested", "escalated", "overdue")),
         ("outcome", ("approve", "hold", "return", "refuse")),

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from placet.detection import READ_OFF, Detection, Found, Source, Subject
+from placet.detection import READ_OFF, Detection, Found, InForce, Source, Subject
 from placet.lexicons import Lexicons
 from placet.model import Finding, Item, Json, Micros, Verdict
 from placet.near_copies import NearCopies
@@ -64,7 +64,19 @@ class Judging:
         """What the rules in force at the act say of what was found."""
         policy = self.shelf.at(subject.at)
         if found.policy is not policy:
-            found = self._read_again(item, found, policy)
+            found = self._read_again(item, found, self.lexicons.of(policy))
+        return self._judged(item, account, subject, found)
+
+    async def tried(
+        self, item: Item, account: AccountFacts, subject: Subject, found: Found, policy: Policy
+    ) -> Screening:
+        """What the rules of a policy that is not in force would say of what was found; nothing of it is kept."""
+        if found.policy is not policy:
+            found = self._read_again(item, found, await self.lexicons.tried(policy))
+        return self._judged(item, account, subject, found)
+
+    def _judged(self, item: Item, account: AccountFacts, subject: Subject, found: Found) -> Screening:
+        policy = found.policy
         facts = policy.facts(item, account, subject.at)
         verdict = policy.evaluate(facts, found.findings, subject.dossier, paused=self.guards.names(policy))
         content = _item_encoder.encode(item)
@@ -72,9 +84,9 @@ class Judging:
         sketch = self.near.sketch(subject.attempt) if self.near else b""
         return Screening(content, revision, item, found.findings, facts, verdict, found.lists, sketch)
 
-    def _read_again(self, item: Item, found: Found, policy: Policy) -> Found:
+    def _read_again(self, item: Item, found: Found, in_force: InForce) -> Found:
         """Another policy has begun, or not yet, between the act and the scan: its rules ask for other findings."""
-        lexicon, lists, _ = self.lexicons.of(policy)
+        lexicon, lists, policy = in_force
         asked = [each for each in found.findings if each.detector not in READ_OFF]
         return Found([*screen(item, lexicon), *asked], lists, policy)
 

@@ -89,6 +89,10 @@ class Lexicons:
             known = self._of[policy.digest] = _built(policy, self._changes, self._clock())[0]
         return known
 
+    async def tried(self, policy: Policy) -> InForce:
+        """What one would screen with now under a policy that nobody has approved; built in a thread and not kept."""
+        return (await asyncio.to_thread(_built, policy, self._changes, self._clock()))[0]
+
     def changes(self, name: str) -> Changes:
         """By what a list differs from its packs, as far as this process knows."""
         return self._changes.get(name, Changes())

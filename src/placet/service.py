@@ -522,12 +522,20 @@ class Service:
         command: publications.Command,
         once: Idempotency | None = None,
         reply: Reply | None = None,
+        *,
+        under: str = "",
     ) -> Done | Refusal:
-        """Claim, decide, contest or withdraw: commands that need nothing gathered."""
+        """Claim, decide, contest or withdraw: commands that need nothing gathered.
 
-        async def gather(state: Any, _: Context) -> Plan | Refusal:
+        `under`, where it is given, is the digest of the policy that was in force when the person read: under another
+        one they read again.
+        """
+
+        async def gather(state: Any, context: Context) -> Plan | Refusal:
             if state is None or not who.sees(state.account):
                 return Refusal("not_found")
+            if under and under != self.shelf.at(context.now).digest:
+                return Refusal("stale", {"policy": self.shelf.at(context.now).digest, "read": under})
             return Plan(command)
 
         return await self.carry_out(who, "publication", publication, gather, once=once, reply=reply)

@@ -136,8 +136,13 @@ class Shelf:
         """The policy in force and those that are to come, each once."""
         now = self._clock()
         policies = {self.at(now).digest: self.at(now)}
-        policies |= {step.policy.digest: step.policy for step in self._steps if step.at > now}
+        policies |= {step.policy.digest: step.policy for step in self.ahead()}
         return tuple(policies.values())
+
+    def ahead(self) -> tuple[Step, ...]:
+        """What is to come, in order."""
+        now = self._clock()
+        return tuple(step for step in self._steps if step.at > now)
 
     async def refresh(self) -> None:
         """Read which versions of packs have been approved. Raises SettingsError where they do not go together."""
@@ -229,7 +234,7 @@ class Shelf:
         if stored is None:
             raise StoreCorrupt(f"The record names policy {digest}, but does not hold it.")
         state: policy_record.PolicyRecord = kinds.decode(stored)
-        policy = Policy([await self._pack(name) for name in state.archives])
+        policy = await asyncio.to_thread(Policy, [await self._pack(name) for name in state.archives])
         if policy.digest != digest:
             raise StoreCorrupt(f"The archives of policy {digest} give {policy.digest}.")
         return policy

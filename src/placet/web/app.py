@@ -23,14 +23,15 @@ from placet.errors import CODES, PlacetError
 from placet.house import House
 from placet.lists import Lists
 from placet.metrics import Metrics
+from placet.trials import Trials
 from placet.web.api import accounts, ledger, lists, publications, system
 from placet.web.auth import Gate
-from placet.web.console import admin, records, review, session, trial
+from placet.web.console import admin, packs, records, review, session, trial, versions
 from placet.web.console import lists as lists_desk
 from placet.web.contexts import ProblemPage
 from placet.web.desk import Desk
 from placet.web.problems import api_error, describe, describe_problems, shown_path
-from placet.web.public import pages
+from placet.web.public import pages, rules
 from placet.web.strict import Patience, StrictRequest
 from placet.web.visit import SignInNeeded, visit_so_far
 from placet.web.wire import encode
@@ -63,6 +64,7 @@ def create_app(house: House, *, demo: bool = False) -> Litestar:
         people=house.people,
         lists=Lists(house.service),
         activations=house.activations,
+        trials=Trials(house.service),
         gate=gate,
         recorder=house.recorder,
         courier=house.courier,
@@ -82,8 +84,8 @@ def create_app(house: House, *, demo: bool = False) -> Litestar:
         exception_handlers={Exception: api_error},
     )
     static = create_static_files_router("/static", [str(files("placet.web") / "static")], include_in_schema=False)
-    sections = (session, review, trial, lists_desk, records, admin)
-    handlers = [*pages.HANDLERS, *(each for section in sections for each in section.HANDLERS)]
+    sections = (session, review, trial, packs, versions, lists_desk, records, admin)
+    handlers = [*pages.HANDLERS, *rules.HANDLERS, *(each for section in sections for each in section.HANDLERS)]
     checks = Router(
         "/",
         route_handlers=[system.healthz, system.readyz, system.metrics],

@@ -341,6 +341,10 @@ class ItemPage(Value, frozen=True):
     problem_field: str = ""
     next_item: str = ""
     """Path of the next item in the queue, or empty."""
+    rules_read: str = ""
+    """Digest of the policy in force when the page was made; a decision under another one is not taken."""
+    rules_changed: tuple[str, ...] = ()
+    """The packs that have come, gone or changed since the person read: "community 1.0 → 1.1"."""
 
 
 class AccountPage(Value, frozen=True):
@@ -587,6 +591,9 @@ class RuleRow(Value, frozen=True):
     reason: str
     remedy: str
     clauses: tuple[ClauseRow, ...]
+    """Those in force at the instant that the page is about."""
+    until: str = ""
+    """The first day on which it no longer applies, or empty."""
 
 
 class RulesPage(Value, frozen=True):
@@ -598,6 +605,14 @@ class RulesPage(Value, frozen=True):
     clocks: tuple[tuple[str, str, str, str], ...]
     """(message key or id, duration in words, "law" or "policy", citation)."""
     policy: str
+    at: Micros = 0
+    """The instant that it is about."""
+    on: str = ""
+    """The date or instant as asked for; empty for now."""
+    moments: tuple[Micros, ...] = ()
+    """When other rules began here, or will, oldest first; the last of them where there are very many."""
+    problem: str = ""
+    """A message key, where there are no rules to show for what was asked for."""
 
 
 class ApiOperation(Value, frozen=True):

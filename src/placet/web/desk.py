@@ -17,6 +17,7 @@ from placet.recorder import Recorder
 from placet.service import Idempotency, Service
 from placet.settings import Settings
 from placet.store.contract import Store
+from placet.trials import Trials
 from placet.web.auth import Gate
 from placet.web.strict import StrictRequest
 from placet.webhooks import Courier
@@ -31,6 +32,7 @@ class Desk(NamedTuple):
     people: People
     lists: Lists
     activations: Activations
+    trials: Trials
     gate: Gate
     recorder: Recorder
     courier: Courier

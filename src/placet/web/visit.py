@@ -28,6 +28,7 @@ NAV: Final[tuple[tuple[str, str, str], ...]] = (
     ("nav.queue", "/desk", "publication.read"),
     ("nav.accounts", "/desk/accounts", "account.read"),
     ("nav.trial", "/desk/try", "screen"),
+    ("nav.packs", "/desk/packs", "policy.read"),
     ("nav.lists", "/desk/lists", "policy.read"),
     ("nav.ledger", "/desk/ledger", "ledger.read"),
     ("nav.staff", "/desk/staff", "staff.manage"),

@@ -8,9 +8,9 @@ from litestar import Response, get, post
 from litestar.response import Redirect
 
 from placet import kinds
-from placet.errors import CODES, PlacetError
+from placet.errors import CODES, PlacetError, StoreCorrupt
 from placet.model import Item, Micros, Refusal
-from placet.policy import Policy, requote, restore, say
+from placet.policy import Pack, Policy, requote, restore, say
 from placet.procedure import account as accounts
 from placet.procedure import publication as publications
 from placet.procedure.publication import Publication, Recorded, due_at
@@ -226,10 +226,33 @@ async def _item_context(
         actions=_actions(here, state, claimed=claimed),
         grounds=show.ground_choices(policy, (hit.ground for hit in verdict.hits), language),
         draft=draft,
-        problem="" if refusal is None else problem_of(refusal),
+        problem="" if refusal is None else "stale_rules" if "read" in refusal.facts else problem_of(refusal),
         problem_field="" if refusal is None else str(refusal.facts.get("field", "")),
         next_item=await _next_item(here, state.id),
+        rules_read=desk.service.policy.digest,
+        rules_changed=await _rules_changed(here, refusal),
     )
+
+
+async def _rules_changed(here: Visit, refusal: Refusal | None) -> tuple[str, ...]:
+    """By which packs what is in force differs from what was when the person read, if a decision was refused for it."""
+    if refusal is None or "read" not in refusal.facts:
+        return ()
+    now = {pack.id: pack for pack in here.desk.service.policy.packs}
+    try:
+        read = await here.desk.service.shelf.get(refusal.facts["read"])
+    except StoreCorrupt:  # a digest that no page of ours has shown
+        return tuple(map(_called, now.values()))
+    before = {pack.id: pack for pack in read.packs}
+    return tuple(
+        " → ".join(_called(packs[name]) if name in packs else "—" for packs in (before, now))
+        for name in sorted({*before, *now})
+        if name not in before or name not in now or before[name].digest != now[name].digest
+    )
+
+
+def _called(pack: Pack) -> str:
+    return f"{pack.id} {pack.head.version} ({pack.digest.removeprefix('sha256:')[:8]})"
 
 
 def _source(item: Item) -> tuple[tuple[str, str], ...]:
@@ -313,7 +336,8 @@ async def decide(request: StrictRequest, publication: str) -> Redirect | Respons
         changes=draft.changes,
         law=draft.law,
     )
-    result = await here.desk.service.act(here.who.principal, check_id(publication, "publication"), command)
+    identity, read = check_id(publication, "publication"), form.get("rules", "")[:100]
+    result = await here.desk.service.act(here.who.principal, identity, command, under=read)
     if isinstance(result, Refusal):
         field = str(result.facts.get("field", "")) or _FIELD_OF.get(result.code, "")
         return await _item(here, publication, draft, Refusal(result.code, {**result.facts, "field": field}))

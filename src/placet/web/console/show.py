@@ -228,9 +228,20 @@ async def publication_links(service: Any, query: Query) -> tuple[PublicationLink
 
 # --- the record --------------------------------------------------------------------------------------------------
 
-_PLAIN: Final = ("facts", "reason", "changes", "law", "statement", "basis", "agreement", "display_name", "class")
-_INSTANTS: Final = ("until", "held_until", "schedule_at")
-_CODES: Final = ("outcome", "why", "level", "choice")
+_PLAIN: Final = (
+    "facts",
+    "reason",
+    "note",
+    "changes",
+    "law",
+    "statement",
+    "basis",
+    "agreement",
+    "display_name",
+    "class",
+)
+_INSTANTS: Final = ("until", "held_until", "schedule_at", "activate_at")
+_CODES: Final = ("outcome", "why", "level", "choice", "problems")
 
 
 def timeline(

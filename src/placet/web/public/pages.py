@@ -1,4 +1,4 @@
-"""Home, the rules in force, the API in words."""
+"""Home, and the API in words."""
 
 from typing import Any, Final
 
@@ -7,9 +7,8 @@ from litestar import Litestar, Response, get
 from litestar.routes import HTTPRoute
 
 from placet.errors import CODES
-from placet.policy import Pack, Policy, say
-from placet.web.console.show import clause_row
-from placet.web.contexts import ApiOperation, ApiPage, HomePage, PackCard, RuleRow, RulesPage
+from placet.web.contexts import ApiOperation, ApiPage, HomePage
+from placet.web.public.rules import pack_card
 from placet.web.strict import StrictRequest
 from placet.web.visit import visit
 
@@ -19,64 +18,8 @@ async def home_page(request: StrictRequest) -> Response[str]:
     """What this place is, and which rules are in force."""
     here = await visit(request)
     desk = here.desk
-    packs = tuple(_pack_card(pack, here.language) for pack in desk.service.policy.packs)
+    packs = tuple(pack_card(pack, here.language) for pack in desk.service.policy.packs)
     return here.page(HomePage(here.chrome(), packs, desk.recorder.origin, await desk.store.size()))
-
-
-def _pack_card(pack: Pack, language: str) -> PackCard:
-    head = pack.head
-    title, summary = say(head.title, language), say(head.summary, language)
-    return PackCard(head.id, head.version, pack.digest, title, summary, len(pack.rules))
-
-
-@get("/rules", include_in_schema=False)
-async def rules_page(request: StrictRequest) -> Response[str]:
-    """What is restricted here, on which clause, and what one can do: for everybody (PA21 art 6(2))."""
-    here = await visit(request)
-    policy = here.desk.service.policy
-    page = RulesPage(
-        chrome=here.chrome(),
-        packs=tuple(_pack_card(pack, here.language) for pack in policy.packs),
-        rules=tuple(_rule_rows(policy, here.language)),
-        clocks=tuple(_clocks(policy, here.language)),
-        policy=policy.digest,
-    )
-    return here.page(page)
-
-
-def _rule_rows(policy: Policy, language: str) -> list[RuleRow]:
-    rows = []
-    for pack in policy.packs:
-        for rule in pack.rules:
-            ground = policy.grounds.get(rule.ground)
-            rows.append(
-                RuleRow(
-                    id=rule.id,
-                    pack=pack.id,
-                    when=rule.when,
-                    then=rule.then,
-                    mode=rule.mode,
-                    since=rule.since.isoformat(),
-                    ground=rule.ground,
-                    title=say(ground.title, language) if ground else rule.id,
-                    reason=say(ground.reason, language) if ground else "",
-                    remedy=say(ground.remedy, language) if ground else "",
-                    clauses=tuple(clause_row(policy, cite, language) for cite in (ground.cites if ground else ())),
-                )
-            )
-    return rows
-
-
-def _clocks(policy: Policy, language: str) -> list[tuple[str, str, str, str]]:
-    return [
-        (
-            say(clock.title, language),
-            clock.duration,
-            "law" if clock.basis == "legal" else "policy",
-            f"{clock.cite.instrument} {clock.cite.clause}" if clock.cite else "",
-        )
-        for clock in policy.clocks.values()
-    ]
 
 
 _GROUPS: Final = ("publications", "accounts", "ledger", "system")
@@ -162,4 +105,4 @@ def _plain_example(node: dict[str, Any]) -> Any:
             return ""
 
 
-HANDLERS = [home_page, rules_page, api_page]
+HANDLERS = [home_page, api_page]

@@ -234,9 +234,9 @@
       authenticatorAttachment: credential.authenticatorAttachment,
     };
   };
-  const post = async (path, body) => {
+  const post = async (path, body, signal) => {
     const response = await fetch(path, {
-      method: "POST",
+      method: "POST", signal,
       headers: {
         "Content-Type": "application/json", Accept: "application/json",
         "X-CSRF-Token": one("meta[name=csrf]").content,
@@ -282,5 +282,72 @@
         caption.textContent = usual;
       }
     });
+  }
+
+  // --- a pack's file is checked while one types -------------------------------------------------------------------
+
+  const editor = one("textarea[data-check]");
+  if (editor) watchPack(editor);
+
+  function watchPack(area) {
+    const said = one("[data-said]");
+    const list = one("[data-mistakes]");
+    const pause = 500;
+    let timer = 0;
+    let asked = null;
+    const tell = (text, state) => {
+      said.textContent = text;
+      said.classList.toggle("is-busy", state === "busy");
+      said.classList.toggle("is-bad", state === "bad");
+    };
+    const make = (tag, text, name = "") => Object.assign(document.createElement(tag), { textContent: text, className: name });
+    const row = (mistake) => {
+      const item = make("li", "", "mistake");
+      const first = make("p", "");
+      const link = make("a", "");
+      link.href = `${area.dataset.version}?file=${encodeURIComponent(mistake.file)}&line=${mistake.line}#editor`;
+      link.append(make("code", mistake.line ? `${mistake.file}:${mistake.line}` : mistake.file));
+      if (mistake.file === area.dataset.file && mistake.line) {
+        link.addEventListener("click", (event) => act(event, () => goTo(mistake.line)));
+      }
+      first.append(link, ` ${mistake.message}`);
+      item.append(first);
+      if (mistake.quote) item.append(make("pre", mistake.quote, "mistake-line"));
+      if (mistake.hint) item.append(make("p", mistake.hint, "hint"));
+      return item;
+    };
+    const goTo = (line) => {
+      const lines = area.value.split("\n");
+      const start = lines.slice(0, line - 1).join("\n").length + (line > 1 ? 1 : 0);
+      area.focus();
+      area.setSelectionRange(start, start + (lines[line - 1] || "").length);
+      area.scrollTop = ((line - 5) / lines.length) * area.scrollHeight;
+    };
+    const check = async () => {
+      asked?.abort();
+      asked = new AbortController();
+      const { signal } = asked;
+      try {
+        const answer = await post(area.dataset.check, { file: area.dataset.file, text: area.value }, signal);
+        list.replaceChildren(...answer.mistakes.map(row));
+        tell(answer.count ? said.dataset.some.replace("{n}", answer.count) : said.dataset.none, answer.count ? "bad" : "");
+        const wrong = answer.mistakes.some((mistake) => mistake.file === area.dataset.file);
+        if (wrong) area.setAttribute("aria-invalid", "true");
+        else area.removeAttribute("aria-invalid");
+      } catch (error) {
+        if (error.name !== "AbortError") tell(said.dataset.failed, "busy");
+      }
+    };
+    area.addEventListener("input", () => {
+      clearTimeout(timer);
+      tell(said.dataset.busy, "busy");
+      timer = setTimeout(check, pause);
+    });
+    const form = area.form;
+    window.addEventListener("beforeunload", (event) => {
+      if (area.value !== area.defaultValue && !form.dataset.sent) event.preventDefault();
+    });
+    const line = Number(area.dataset.line);
+    if (line) goTo(line);
   }
 })();
