@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from placet.past import MOST_COUNTED
-from placet.policy.cel import COST_LIMIT, HIT, Function, Overload, Type, functions, macros
+from placet.policy.cel import BOOL, COST_LIMIT, HIT, Function, Overload, Type, functions, macros
 from placet.policy.cel import check as calls
 from placet.policy.cel.cost import LIST_BOUND
 from placet.policy.cel.overloads import SCAN
@@ -154,9 +154,20 @@ def _operators() -> Iterator[Sequence[str]]:
     yield "operator", "of", "steps", "can fail", "gives"
     for name, function in functions.FUNCTIONS.items():
         if "operator" in function.forms:
-            yield f"`{name.removesuffix('_')}`", *_called(name, function), functions.MEANING[name]
+            of, steps, fails = _called(name, function)
+            shown = _compared(function) if all(one.result == BOOL for one in function.overloads) else of
+            yield f"`{name.removesuffix('_')}`", shown, steps, fails, functions.MEANING[name]
     for name, steps, fails in _PLAIN:
         yield f"`{name}`", "any", steps, fails, calls.MEANING[name]
+
+
+def _compared(function: Function) -> str:
+    """Of an operator that gives true or false: what may stand on its sides."""
+    same = [one.params[0] for one in function.overloads if len(set(one.params)) == 1]
+    mixed = dict.fromkeys(tuple(sorted(map(str, one.params))) for one in function.overloads if len(set(one.params)) > 1)
+    two = "two of " if len(function.overloads[0].params) > 1 else ""
+    pairs = "".join(f"; {' and '.join(pair)}" for pair in mixed)
+    return f"{two}{', '.join(map(str, same))}{pairs}"
 
 
 _PLAIN: Final = (
