@@ -100,8 +100,13 @@ class Pool:
             answered = pipe.recv()
         except (EOFError, OSError):
             self._bury(pipe)
+            return
+        worker = self._busy[pipe]
+        if answered is None:
+            worker.begun = True
         else:
-            worker = self._busy.pop(pipe)
+            del self._busy[pipe]
+            worker.served = True
             self._done[worker.block.first] = answered
             self._lost.pop(worker.block.first, None)
             self._idle.append(worker)
@@ -110,7 +115,9 @@ class Pool:
         """A worker is gone. Its block is done again, before others, unless too many have ended over it."""
         worker = self._busy.pop(pipe)
         code, block = worker.end(_PATIENCE_S), worker.block
-        lost = self._lost[block.first] = self._lost.get(block.first, 0) + 1
+        # One that was killed while idle, and given the block before that could be seen, says nothing of the block.
+        lost = self._lost.get(block.first, 0) + (worker.begun or not worker.served)
+        self._lost[block.first] = lost
         if lost == _TRIES:
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             last = block.first + block.length - 1
@@ -128,6 +135,10 @@ class _Worker:
     """One process and the block that it has."""
 
     block: Block
+    begun = False
+    """It has said that it is at work on its block."""
+    served = False
+    """It has answered a block."""
 
     def __init__(self, make: Callable[[], Screener], method: Method, others: list[Connection]) -> None:
         context: ForkContext | SpawnContext = get_context("fork") if method == "fork" else get_context("spawn")
@@ -144,7 +155,7 @@ class _Worker:
 
     def give(self, block: Block) -> None:
         """Hand it a block. Raises OSError where the worker is gone."""
-        self.block = block
+        self.block, self.begun = block, False
         self.pipe.send(block)
 
     def end(self, patience_s: float = 0) -> int:
@@ -166,8 +177,9 @@ def _work(pipe: Connection, inherited: list[Connection], make: Callable[[], Scre
             block = pipe.recv()
         except (EOFError, OSError):
             return
-        answered = screener.answer(block)
         try:
+            pipe.send(None)  # at work
+            answered = screener.answer(block)
             pipe.send(answered)
         except OSError:
             return
