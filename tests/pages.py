@@ -566,6 +566,13 @@ def _item_pages(language: str) -> dict[str, Value]:
         "item_other": item(
             language, mine=False, claimed_by="Ada", actions=frozenset(), overdue=True, due_at=NOW - HOUR, format="html"
         ),
+        "item_stale_rules": item(
+            language,
+            draft=draft,
+            problem="stale_rules",
+            rules_read=digest("policy"),
+            rules_changed=("community 1.0 (1f2e3d4c) → community 1.1 (5a6b7c8d)", "eu-dsa 1.0 (0a0b0c0d) → —"),
+        ),
         "item_own": item(language, own_submission=True, mine=False, claimed_by="", claim_until=0, actions=frozenset()),
         "item_bare": item(
             language,

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pack_pages import pack_pages
 from pages import DAY, HOUR, MINUTE, NOW, chrome, item, sample_pages
 
 from placet.errors import CODES
@@ -19,7 +20,9 @@ from placet.procedure import access, account, activation, policy_record, publica
 from placet.web import contexts, pack_contexts
 from placet.web.render import LocaleError, disagreements, isotime, render, tables, template_name, translator
 
-SAMPLES: dict[str, dict[str, Value]] = {language: sample_pages(language) for language in LANGUAGES}
+SAMPLES: dict[str, dict[str, Value]] = {
+    language: sample_pages(language) | pack_pages(language) for language in LANGUAGES
+}
 CASES = [(language, name) for language in LANGUAGES for name in SAMPLES[language]]
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&<!--"
 
