@@ -6,9 +6,11 @@ import shutil
 from collections.abc import Iterator
 from typing import Any, Final
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from platforms import SOLICITING, NewPlatform, Platform
+from packs_desk import QUILLTERN, RULE, Desk
+from platforms import SOLICITING, NewPlatform, Platform, until
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 pytest_plugins = ("platforms",)
@@ -205,6 +207,10 @@ def paths(platform: Platform) -> list[str]:
         f"/desk/accounts/{platform.account}",
         "/desk/ledger/0",
         "/desk/try",
+        "/desk/packs",
+        _version(platform),
+        "/rules?on=2100-01-01",
+        "/rules?on=1999-01-01",
         "/desk/lists",
         "/desk/lists/community/gambling",
         "/desk/staff",
@@ -212,6 +218,14 @@ def paths(platform: Platform) -> list[str]:
         "/desk/webhooks",
     ]
     return [*pages, "/desk?show=overdue", "/nowhere", f"/desk/items/{held}?again=1", "/desk/staff?again=1"]
+
+
+def _version(platform: Platform) -> str:
+    """The page of a version of a pack with a mistake in it."""
+    desk = Desk(platform, platform.person("policy_editor", name="Eddy"))
+    path = desk.begin()
+    desk.save(path, "rules.toml", desk.text(path, "rules.toml") + "when = ")
+    return path
 
 
 def violations(page: Page) -> list[str]:
@@ -302,3 +316,41 @@ def test_a_link_is_spent_by_its_use_only(wide: BrowserContext, desk_platform: Pl
     answer = page.goto(base(desk_platform) + person.link)
     assert answer is not None
     assert answer.status == 410
+
+
+def test_a_pack_is_changed_by_two_people(browser: Browser, new_platform: NewPlatform) -> None:
+    """An editor types, is shown a mistake, mends and proposes; another person approves; it is in force and shown so."""
+    platform = new_platform(packs=("community",))
+    two = [browser.new_context(viewport=WIDE, locale="en-GB") for _ in range(2)]  # type: ignore[arg-type]
+    edith = sign_in(two[0], platform, "policy_editor", name="Edith")
+    edith.goto(base(platform) + "/desk/packs")
+    edith.get_by_role("button", name="New version of Community rules").click()
+    edith.wait_for_url(re.compile("done=pack_opened"))
+    version = edith.url.split("?")[0]
+    area = edith.get_by_label("rules.toml")
+    rules = area.input_value()
+    area.fill(rules + RULE.replace("item.title", "item.titel"))
+    expect(edith.locator("[data-said]")).to_have_text("Mistakes: 1")
+    edith.locator("[data-mistakes]").get_by_role("link").click()
+    assert edith.evaluate("getSelection().toString()").startswith('when = "item.titel')
+    area.fill(rules + RULE)
+    expect(edith.locator("[data-said]")).to_contain_text("No mistakes")
+    assert edith.locator("[data-mistakes] li").count() == 0
+    edith.get_by_role("button", name="Save and check").last.click()
+    edith.wait_for_url(re.compile("done=pack_saved"))
+    edith.locator("#propose-reason").fill("Terns repeat themselves.")
+    edith.get_by_role("button", name="Propose", exact=True).click()
+    edith.wait_for_url(re.compile("done=pack_proposed"))
+    assert platform.submit(QUILLTERN)["status"] == "approved"
+
+    apollo = sign_in(two[1], platform, "policy_approver", name="Apollo")
+    apollo.goto(version)
+    expect(apollo.locator(".changes")).to_contain_text("test-quilltern")
+    apollo.get_by_role("button", name="Approve", exact=True).click()
+    apollo.wait_for_url(re.compile("done=pack_approved"))
+    until(lambda: platform.submit(QUILLTERN)["status"] == "held", "the version is in force")
+    apollo.goto(base(platform) + "/desk/packs")
+    in_force = apollo.get_by_role("region", name="In force")
+    expect(in_force.get_by_role("link", name="Community rules")).to_have_attribute("href", httpx.URL(version).path)
+    for context in two:
+        context.close()

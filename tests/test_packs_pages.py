@@ -5,99 +5,16 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import httpx
 import pytest
-from platforms import PLAIN, WAIT_S, NewPlatform, Person, Platform, until
+from packs_desk import QUILLTERN, RULE, Desk, said, status_of
+from platforms import PLAIN, NewPlatform, Platform, until
 
 from placet.web.public.rules import instant_of
 
 pytest_plugins = ("platforms",)
-
-RULE: Final = """
-
-[[rule]]
-id = "test-quilltern"
-on = ["publication"]
-when = "item.title.contains('Quilltern')"
-then = "hold"
-ground = "community.harassment"
-from = 2020-01-01
-mode = "live"
-"""
-QUILLTERN: Final = {"title": "Quilltern", "body": "We open at nine on Sundays."}
-
-
-class Desk:
-    """What a person's browser does without JavaScript."""
-
-    def __init__(self, platform: Platform, person: Person) -> None:
-        self.http = httpx.Client(base_url=platform.url, timeout=WAIT_S, follow_redirects=True, verify=False)
-        self._origin = {"origin": platform.url}
-        token = person.link.rpartition("/")[2]
-        self.http.post("/link", data={"token": token}, headers=self._origin).raise_for_status()
-
-    def read(self, path: str) -> str:
-        """A page that must be there."""
-        response = self.http.get(path)
-        assert response.status_code == 200, (response.status_code, response.text[:2_000])
-        return response.text
-
-    def post(self, path: str, *, status: int = 200, origin: str = "", **fields: str) -> httpx.Response:
-        """Send a form of ours, and give where it leads."""
-        sent = {"csrf": self.csrf, **fields}
-        headers = {"origin": origin} if origin else self._origin
-        response = self.http.post(path, data=sent, headers=headers)
-        assert response.status_code == status, (response.status_code, said(response.text))
-        return response
-
-    @property
-    def csrf(self) -> str:
-        """The token of this session's forms."""
-        found = re.search(r'name="csrf" content="([^"]+)"', self.read("/me"))
-        assert found
-        return found[1]
-
-    def begin(self, pack: str = "community") -> str:
-        """Begin a version of a pack, and give its path."""
-        return self.post("/desk/packs", pack=pack).url.path
-
-    def hidden(self, path: str, name: str) -> str:
-        """The value of a hidden field."""
-        found = re.search(rf'name="{name}" value="([^"]*)"', self.read(path))
-        assert found
-        return found[1]
-
-    def text(self, path: str, file: str) -> str:
-        """A file as the page has it for editing."""
-        found = re.search(
-            r"<textarea class=\"code-area\"[^>]*>\n(.*?)</textarea>", self.read(f"{path}?file={file}"), re.DOTALL
-        )
-        assert found
-        return html.unescape(found[1])
-
-    def save(self, path: str, file: str, text: str, *, status: int = 200, **fields: str) -> httpx.Response:
-        """Save a file."""
-        sent = {"archive": self.hidden(path, "archive"), "file": file, "text": text, **fields}
-        return self.post(f"{path}/files", status=status, **sent)
-
-    def add_rule(self, path: str, rule: str = RULE) -> None:
-        """Put a rule to the others."""
-        self.save(path, "rules.toml", self.text(path, "rules.toml") + rule)
-
-
-def said(page: str) -> str:
-    """A page's words, without what its frame repeats."""
-    main = page[page.find("<main") : page.find("</main>")]
-    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", main)))
-
-
-def status_of(page: str) -> str:
-    """The status that a version's page shows."""
-    found = re.search(r'class="status pack-(\w+)"', page)
-    assert found
-    return found[1]
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +106,11 @@ def test_what_changes_before_a_decision_is_read_again(new_platform: NewPlatform)
     lead = Desk(platform, platform.person("lead", name="Lea"))
     held = platform.submit_as("held")["id"]
     item = f"/desk/items/{held}"
-    typed = {"version": lead.hidden(item, "version"), "rules": lead.hidden(item, "rules"), "choice": "return"}
+    typed: dict[str, Any] = {
+        "version": lead.hidden(item, "version"),
+        "rules": lead.hidden(item, "rules"),
+        "choice": "return",
+    }
     path = edith.begin()
     edith.add_rule(path)
     edith.post(f"{path}/propose", reason="Terns.")
@@ -217,11 +138,11 @@ def test_an_unknown_digest_is_no_reading(place: Platform) -> None:
 # --- refusals ----------------------------------------------------------------------------------------------------
 
 
-def proposed(desk: Desk, **fields: str) -> str:
+def proposed(desk: Desk) -> str:
     """A version with a rule more, proposed; its path."""
     path = desk.begin()
     desk.add_rule(path)
-    desk.post(f"{path}/propose", **{"reason": "For a test.", **fields})
+    desk.post(f"{path}/propose", reason="For a test.")
     return path
 
 
@@ -515,7 +436,7 @@ def test_a_past_item_is_tried(place: Platform, editor: Desk) -> None:
         ({"publication": "acc_00000000000000000000000000"}, "There is no item with this id"),
     ],
 )
-def test_nothing_to_try_is_said(editor: Desk, fields: dict[str, str], told: str) -> None:
+def test_nothing_to_try_is_said(editor: Desk, fields: dict[str, Any], told: str) -> None:
     """Neither a text nor an item that there is."""
     assert told in said(editor.post(f"{editor.begin()}/try", status=422, **fields).text)
 
