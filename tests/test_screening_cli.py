@@ -238,6 +238,9 @@ def test_bad_lines_are_answered_with_their_mistake(pack: str, tmp_path: Path) ->
         "too_large",
         "hold",
     ]
+    details = [each["error"]["detail"] for each in found if "error" in each]
+    assert all(details)
+    assert details[2] == "The line is blank."
     assert [each["id"] for each in found if "id" in each] == [5, 6, 7, 1]
     assert found[12]["error"]["facts"] == {"limit": 4_194_304, "unit": "bytes"}
 

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from placet.errors import BadInput
+from placet.errors import CODES, BadInput
 from placet.model import Finding, Item, Micros, Verdict
 from placet.policy import AccountFacts, Policy
 from placet.screening import screen_batch
@@ -110,7 +110,8 @@ class Screener:
             given = convert(value, Line)
             return _Readable(number, identity, item_of(_content_of(given), self.policy, self._most_chars))
         except BadInput as problem:
-            return Unreadable(line=number, id=identity, error=Mistake(problem.code, problem.detail, problem.facts))
+            detail = problem.detail or CODES[problem.code].title
+            return Unreadable(line=number, id=identity, error=Mistake(problem.code, detail, problem.facts))
 
     def _bounded(self, line: bytes) -> bytes:
         if len(line) > self._most_bytes:
@@ -119,6 +120,8 @@ class Screener:
                 code="too_large",
                 facts={"limit": self._most_bytes, "unit": "bytes"},
             )
+        if not line.strip():
+            raise BadInput("The line is blank.", code="malformed_json")
         return line
 
     def _judged(self, given: _Readable, found: list[Finding]) -> Answer:
