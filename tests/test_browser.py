@@ -288,13 +288,17 @@ def test_a_list_is_changed_without_a_script(browser: Browser, new_platform: NewP
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.locator(".errors")).to_contain_text("somebody's number")
     assert platform.submit(content)["status"] == "approved"
-    page.get_by_label("Terms, one a line").fill("quilltern special")
+    page.get_by_label("Terms, one a line").fill("quilltern special\n" + "x" * 200)
     page.get_by_role("button", name="Add", exact=True).click()
     page.wait_for_url(re.compile("done=list_changed"))
     assert platform.submit(content)["status"] == "held"
     row = page.locator(".list-row", has_text="quilltern special")
     expect(row).to_contain_text("provisional")
     expect(row).to_contain_text("Edith")
+    sizes = {
+        (box["width"], box["height"]) for each in page.locator(".list-row .chip").all() if (box := each.bounding_box())
+    }
+    assert len(sizes) == 1, "a long term squeezes its mark"
     expect(page.locator(".timeline")).to_contain_text("A wave since Monday.")
     row.get_by_role("checkbox").check()
     page.locator("#remove-reason").fill("A tea.")

@@ -1,5 +1,7 @@
 """Terms: what is found on which view, and what innocent text must not set off."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -177,6 +179,20 @@ def test_a_term_that_cannot_work_is_refused(term: str) -> None:
     with pytest.raises(LexiconError, match="a/b") as caught:
         Lexicon.build([TermList("a/b", ("好", term))])
     assert caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"terms": "加微信"}, "one text"),
+        ({"terms": ("加微信",), "exceptions": "加微信公众号"}, "one text"),
+        ({"terms": ("加微信", 110)}, "110 is no text"),
+    ],
+)
+def test_terms_are_several_texts(fields: dict[str, Any], reason: str) -> None:
+    """A forgotten comma would make a term of each character, and a list of "a" would hold half of all items."""
+    with pytest.raises(LexiconError, match=reason):
+        Lexicon.build([TermList("a/b", **fields)])
 
 
 def test_an_unknown_view_is_refused() -> None:

@@ -33,13 +33,19 @@ def check(source: TermList) -> None:
     if unknown or not source.views:
         raise LexiconError(where, f"views are {list(source.views)}; use one or more of {', '.join(VIEWS)}")
     for what, phrases in (("term", source.terms), ("exception", source.exceptions)):
-        for phrase in _suspects(phrases):
+        if isinstance(phrases, str):  # each of its characters would be a phrase
+            raise LexiconError(where, f"the {what}s are one text; write a tuple of texts: ({phrases[:20]!r},)")
+        for phrase in _suspects(where, what, phrases):
             _check(where, what, phrase)
 
 
-def _suspects(phrases: Sequence[str]) -> Iterable[str]:
+def _suspects(where: str, what: str, phrases: Sequence[str]) -> Iterable[str]:
     """The phrases that need a closer look: of a hundred thousand there is hardly ever one."""
-    joined = "".join(phrases)
+    try:
+        joined = "".join(phrases)
+    except TypeError:
+        wrong = next(phrase for phrase in phrases if not isinstance(phrase, str))
+        raise LexiconError(where, f"{what} {wrong!r} is no text; write it in quotation marks") from None
     if BARRIER in joined or not joined.isprintable():
         return phrases
     invisible = {char for char in set(joined) if is_invisible(char)}

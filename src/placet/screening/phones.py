@@ -101,7 +101,8 @@ def find_phones(text: str, folded: str, regions: Collection[str]) -> Iterator[Ph
             context = _context(folded, runs[at][0], first=at == 0)
             found = next((c for c in _joined(folded, runs, at) if _is_meant(text, folded, c, context, regions)), None)
             if found:
-                yield Phone(found.start - context.plus, found.end, _is_plain(text, folded, found))
+                start = found.start - (context.plus or _opened(folded, found))
+                yield Phone(start, found.end, _is_plain(text, folded, found))
             at += len(found.groups) if found else 1
 
 
@@ -156,6 +157,11 @@ def _context(folded: str, start: int, *, first: bool) -> _Context:
     before = folded[max(0, start - _WINDOW) : start]
     announced = _ANNOUNCED.search(before) is not None
     return _Context(taken, announced, _NAMED_OTHERWISE.search(before) is not None)
+
+
+def _opened(folded: str, one: _Candidate) -> bool:
+    """Whether a parenthesis opens right before the digits that closes among them, as in "(202) 555-0123"."""
+    return folded.startswith("(", one.start - 1) and ")" in folded[one.start : one.end]
 
 
 def _is_meant(text: str, folded: str, one: _Candidate, context: _Context, regions: Collection[str]) -> bool:
