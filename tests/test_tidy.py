@@ -50,7 +50,7 @@ LAYERS: Final[tuple[tuple[str, ...], ...]] = (
     ("web.public",),
     ("web.app",),
     ("web.server",),
-    ("screening_cli", "pack_cli"),
+    ("screening_cli", "pack_cli", "backtest"),
     ("demo",),
     ("cli",),
     ("dev", "__main__"),

@@ -104,14 +104,15 @@ def _paused(verdict: Json) -> frozenset[tuple[str, str]]:
 def _whole_facts(policy: Policy, item: Item, recorded: dict[str, Json], row: EntryRow) -> dict[str, Json]:
     """The facts as they were: what was recorded, over the author's words, which stand in the revision."""
     facts = policy.facts(item, AccountFacts(), row.at)
-    _lay_over(facts, recorded)
+    lay_over(facts, recorded)
     return facts
 
 
-def _lay_over(facts: dict[str, Json], recorded: dict[str, Json]) -> None:
+def lay_over(facts: dict[str, Json], recorded: dict[str, Json]) -> None:
+    """Put recorded facts in the place of those gathered anew, table by table."""
     for name, value in recorded.items():
         if isinstance(value, dict) and isinstance(facts.get(name), dict):
-            _lay_over(facts[name], value)
+            lay_over(facts[name], value)
         else:
             facts[name] = value
 

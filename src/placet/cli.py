@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from placet import __version__, audit
 from placet.automata import FolderKeep, default_folder
+from placet.backtest.command import backtest
 from placet.errors import PlacetError, SettingsError
 from placet.founding import accepted, check_initialised, found
 from placet.house import House, head_file_of, open_house
@@ -39,6 +40,7 @@ app.add_typer(staff_app, name="staff")
 app.add_typer(key_app, name="key")
 app.add_typer(webhook_app, name="webhook")
 app.add_typer(ledger_app, name="ledger")
+app.command()(backtest)
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -72,9 +72,9 @@ class Lexicons:
             known = all(policy.digest in self._of for policy in coming)
             if known and changes == self._changes and (self._next is None or at < self._next):
                 return
-            built = [await asyncio.to_thread(_built, policy, changes, at) for policy in coming]
-            self._of = {in_force.policy.digest: in_force for in_force, _ in built}
-            self._next = min((following for _, following in built if following is not None), default=None)
+            ready = [await asyncio.to_thread(built, policy, changes, at) for policy in coming]
+            self._of = {in_force.policy.digest: in_force for in_force, _ in ready}
+            self._next = min((following for _, following in ready if following is not None), default=None)
             self._changes = changes
 
     @property
@@ -86,12 +86,12 @@ class Lexicons:
         """What to screen with under a policy."""
         known = self._of.get(policy.digest)
         if known is None:  # it is no longer in force, or this process has not looked at the lists yet
-            known = self._of[policy.digest] = _built(policy, self._changes, self._clock())[0]
+            known = self._of[policy.digest] = built(policy, self._changes, self._clock())[0]
         return known
 
     async def tried(self, policy: Policy) -> InForce:
         """What one would screen with now under a policy that nobody has approved; built in a thread and not kept."""
-        return (await asyncio.to_thread(_built, policy, self._changes, self._clock()))[0]
+        return (await asyncio.to_thread(built, policy, self._changes, self._clock()))[0]
 
     def changes(self, name: str) -> Changes:
         """By what a list differs from its packs, as far as this process knows."""
@@ -108,10 +108,10 @@ class Lexicons:
         key = policy.digest, canonical(lists)
         if key not in self._past:
             changes = {name: await self._as_of(name, version) for name, version in lists["versions"].items()}
-            built, _ = await asyncio.to_thread(_built, policy, changes, lists["at"])
+            made, _ = await asyncio.to_thread(built, policy, changes, lists["at"])
             while len(self._past) >= _MOST_KEPT:
                 self._past.popitem(last=False)
-            self._past[key] = built.lexicon
+            self._past[key] = made.lexicon
         return self._past[key]
 
     # --- reading entries -----------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ class Lexicons:
         return changes
 
 
-def _built(policy: Policy, changes: Mapping[str, Changes], at: Micros) -> tuple[InForce, Micros | None]:
+def built(policy: Policy, changes: Mapping[str, Changes], at: Micros) -> tuple[InForce, Micros | None]:
     """The lexicon at an instant, and the next instant at which time alone makes it another."""
     listed = lists_of(policy)
     struck = policy.struck(at)
