@@ -32,6 +32,7 @@ NAMES: Final = (
     "growth",
     "screen_files",
     "lists",
+    "backtest",
 )
 _lines: Final = msgspec.json.Decoder(list[Line])
 

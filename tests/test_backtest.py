@@ -64,7 +64,7 @@ from placet.backtest.items import Bounds, Items, ParquetItems, RecordItems, expo
 from placet.backtest.judge import RESULTS, Judge, judge  # noqa: E402 - the same
 from placet.backtest.languages import guess  # noqa: E402 - the same
 from placet.backtest.record import PostgresRecord, Record, SqliteRecord  # noqa: E402 - the same
-from placet.backtest.report import OUTCOMES, Z, Report, Share, Time  # noqa: E402 - the same
+from placet.backtest.report import OUTCOMES, Report, Share, Time, Z  # noqa: E402 - the same
 from placet.backtest.run import Asked, Folder, backtest  # noqa: E402 - the same
 from placet.backtest.shown import shown  # noqa: E402 - the same
 from placet.backtest.work import Crew  # noqa: E402 - the same
@@ -284,12 +284,12 @@ async def test_erased_and_broken_items_are_counted(here: Platform, backend: Back
 
 
 async def test_time_and_sample_bound_the_items(here: Platform, backend: Backend, tmp_path: Path) -> None:
-    """`since` is within, `until` without; a sample of N has N, the same each time; a smaller one is part of a larger."""
+    """`since` is within, `until` without; a sample of N has N, always the same; a smaller is part of a larger."""
     noon = START + 20 * HOUR
     bounded = await report_of(shipped(), opener(backend), bounds=Bounds(noon, noon + 5 * HOUR))
     assert bounded.items == 5
     assert (bounded.since, bounded.until) != ("", "")
-    samples = []
+    samples: list[set[tuple[str, int]]] = []
     for most in (4, 9, 9, 1_000):
         out = tmp_path / f"out{len(samples)}"
         report = await report_of(shipped(), opener(backend), out, most=most)
@@ -362,7 +362,8 @@ async def test_a_file_says_the_same(here: Platform, backend: Backend, tmp_path: 
 
     assert await asyncio.to_thread(exported) == PUBLICATIONS + 2
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    for number, asked in enumerate(({}, {"most": 7}, {"bounds": Bounds(START + 9 * HOUR, START + 20 * HOUR)})):
+    asks: tuple[dict[str, Any], ...] = ({}, {"most": 7}, {"bounds": Bounds(START + 9 * HOUR, START + 20 * HOUR)})
+    for number, asked in enumerate(asks):
         names = [tmp_path / f"{kind}{number}" for kind in ("database", "file")]
         reports = [
             await report_of(policy, opener(backend), names[0], **asked),

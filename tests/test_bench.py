@@ -28,7 +28,7 @@ def bench(folder: Path, *arguments: str, code: str = "") -> subprocess.Completed
     "name",
     [
         *("screening", "screening_growth", "peers", "store", "submit", "batch", "ledger", "start", "growth"),
-        *("screen_files", "cel_conformance", "rules"),
+        *("screen_files", "cel_conformance", "rules", "backtest"),
     ],
 )
 def test_every_answer_of_a_benchmark_is_right(name: str, tmp_path: Path) -> None:
