@@ -4,11 +4,14 @@ Items of 200 characters lie in an exported Parquet file; the pack has 50,000 ter
 number. The floor reads the same row groups in two processes of the same kind, looks for the same terms and patterns on
 the text as it is (daachorse and Hyperscan, one call a text), and gives back which items had any: no folding, no spans,
 links or contacts, no rules, no verdicts, no files. A backtest does all of that, in a pool and on a Dask cluster of two
-workers on this machine. All three are timed from their first chunk to their last, so that the loading of packs and the
-building of automata count on no side. Their results are compared: both ways give the same rows, and the planted items,
-and no others, are held.
+workers on this machine. Beside the ratio to the floor stands that to a loop that reads the same row groups, and screens
+and judges with Placet's own functions: what remains is what a backtest itself takes.
+
+All are timed from their first chunk to their last, so that the loading of packs and the building of automata count on no
+side. Results are compared: both ways give the same rows, and the planted items, and hardly any others, are held.
 """
 
+import gc
 import os
 import random
 import tempfile
@@ -17,19 +20,26 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import hyperscan
+import pyarrow as pa
+import pyarrow.parquet as pq
 from daachorse import CharwiseDoubleArrayAhoCorasick
 
 from bench.report import Benchmark, Line, Size, check, per_second
 from bench.screen_files import held_at_most
 from bench.screening import filler, some_patterns, some_terms, vocabulary
-from placet.model import Micros
-from placet.policy import Pack, load_pack
+from placet.backtest.items import ENTRIES, SCHEMA, Bounds, Chunk, ParquetItems, export
+from placet.backtest.run import Asked, Folder, backtest
+from placet.model import Item, Micros
+from placet.policy import AccountFacts, Pack, Policy, load_pack
+from placet.screening import screen_batch
 from placet.shelf import load_named
 
 WORKERS: Final = 2
@@ -66,9 +76,6 @@ class Matter(NamedTuple):
 
 
 def measure(size: Size) -> Iterator[Line]:
-    if find_spec("pyarrow") is None:
-        yield Line("backtest", "not measured", note="pyarrow is not installed: pip install 'placet[backtest]'.")
-        return
     plan = PLANS[size]
     matter = some_matter(plan)
     with tempfile.TemporaryDirectory(prefix="placet-bench-") as temporary:
@@ -120,9 +127,9 @@ def texts(count: int, matter: Matter) -> Iterator[str]:
     rng = random.Random(29)
     for number in range(count):
         first, second = rng.choices(matter.halves, k=2)
-        planted = f" {rng.choice(matter.terms)} " if number % TERM_EVERY == 0 else "。"
-        more = f"。{PLANTED} " if number % PATTERN_EVERY == 5 else "。"
-        yield f"{first}{planted}{second}{more}".ljust(CHARACTERS, "。")[:CHARACTERS]
+        planted = f" {rng.choice(matter.terms)} " if number % TERM_EVERY == 0 else "，"
+        more = f"，{PLANTED} " if number % PATTERN_EVERY == 5 else "，"
+        yield f"{first}{planted}{second}{more}".ljust(CHARACTERS)[:CHARACTERS]
 
 
 def is_planted(number: int) -> bool:
@@ -131,10 +138,6 @@ def is_planted(number: int) -> bool:
 
 def write_items(file: Path, count: int, matter: Matter) -> None:
     """A file as `placet backtest --export` writes it, of items that were approved."""
-    from placet.backtest.items import ENTRIES, SCHEMA, Bounds, Chunk, export
-
-    import pyarrow as pa
-
     made = texts(count, matter)
 
     class Made:
@@ -142,7 +145,7 @@ def write_items(file: Path, count: int, matter: Matter) -> None:
 
         def chunk(self, number: int) -> Chunk:
             first = number * ENTRIES
-            rows = [row_of(first + place, text) for place, text in zip(range(min(ENTRIES, count - first)), made)]
+            rows = [row_of(first + place, text) for place, text in enumerate(islice(made, ENTRIES))]
             return Chunk(pa.RecordBatch.from_pylist(rows, SCHEMA))
 
         def limited(self, bounds: Bounds, most: int = 0) -> Bounds:
@@ -181,11 +184,12 @@ def row_of(number: int, text: str) -> dict[str, Any]:
 
 _find: Callable[[str], Sequence[Any]]
 _scan: Callable[..., Any]
+_policy: Policy
 
 
 def begin_bare(terms: list[str], patterns: list[str]) -> None:
     """The matchers of one process."""
-    global _find, _scan
+    global _find, _scan  # noqa: PLW0603 - a process of the pool has one set of matchers
     _find = CharwiseDoubleArrayAhoCorasick(terms).find
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     flags = hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_SINGLEMATCH
@@ -199,19 +203,21 @@ def begin_bare(terms: list[str], patterns: list[str]) -> None:
     _scan = database.scan
 
 
+def bodies_of(file: str, group: int) -> list[str]:
+    with pq.ParquetFile(file) as opened:
+        bodies: list[str] = opened.read_row_group(group, ["body"]).column("body").to_pylist()
+        return bodies
+
+
 def bare(file: str, group: int) -> list[bool]:
     """Read a row group, and say of each text whether anything is in it."""
-    import pyarrow.parquet as pq
-
     found: list[int] = []
 
     def collect(index: int, _start: int, _end: int, _flags: int, _context: object) -> None:
         found.append(index)
 
     out = []
-    with pq.ParquetFile(file) as opened:
-        bodies = opened.read_row_group(group, ["body"]).column("body").to_pylist()
-    for text in bodies:
+    for text in bodies_of(file, group):
         hits = _find(text)
         _scan(text.encode(), collect)
         out.append(bool(hits or found))
@@ -222,48 +228,79 @@ def bare(file: str, group: int) -> list[bool]:
 def bare_rate(file: Path, groups: int, matter: Matter) -> tuple[float, int]:
     """Items a second, and how many had something in them."""
     patterns = [r"编号：[A-Z]{2}-[A-Z]{6}", *matter.patterns]
-    watch, hits, done = Watch(), 0, 0
     with ProcessPoolExecutor(WORKERS, get_context("spawn"), begin_bare, (matter.terms, patterns)) as pool:
-        waiting = [pool.submit(bare, str(file), group) for group in range(groups)]
-        for future in as_completed(waiting):
-            result = future.result()
-            hits += sum(result)
-            done += 1
-            watch(done, groups, len(result))
-    return watch.rate(), hits
+        return rate_of(pool, bare, file, groups)
+
+
+def plain_rate(file: Path, groups: int, pack: Pack) -> tuple[float, int]:
+    """The same of Placet's own functions: how many were held."""
+    with ProcessPoolExecutor(WORKERS, get_context("spawn"), begin_plain, (dict(pack.files),)) as pool:
+        return rate_of(pool, plain, file, groups)
+
+
+def rate_of(
+    pool: ProcessPoolExecutor, work: Callable[[str, int], list[bool]], file: Path, groups: int
+) -> tuple[float, int]:
+    watch, hits, items = Watch(), 0, 0
+    waiting = [pool.submit(work, str(file), group) for group in range(groups)]
+    for done, future in enumerate(as_completed(waiting), 1):
+        result = future.result()
+        hits += sum(result)
+        items += len(result)
+        watch(done, groups)
+    return watch.rate(items), hits
+
+
+def begin_plain(files: dict[str, str]) -> None:
+    global _policy  # noqa: PLW0603 - a process of the pool has one policy
+    _policy = Policy([load_pack(files).require()])
+    gc.collect()
+    gc.freeze()
+
+
+def plain(file: str, group: int) -> list[bool]:
+    """Read a row group, screen and judge it."""
+    items = [Item(body=body) for body in bodies_of(file, group)]
+    found = screen_batch(items, _policy.lexicon)
+    account = AccountFacts()
+    return [
+        _policy.evaluate(_policy.facts(item, account, NOON), findings, "").outcome == "hold"
+        for item, findings in zip(items, found, strict=True)
+    ]
 
 
 class Watch:
-    """The rate from the first chunk that is done to the last."""
+    """Told of chunks that are done: the rate from the first of them to the last."""
 
     def __init__(self) -> None:
-        self._started = self._ended = 0.0
-        self._done = 0
+        self._first: tuple[float, int] | None = None
+        self._last = (0.0, 0)
+        self._total = 0
 
-    def __call__(self, done: int, total: int, items: int = 1) -> None:
-        if not done:
-            return
-        self._ended = time.perf_counter()
-        if not self._started:
-            self._started = self._ended
-        else:
-            self._done += items
+    def __call__(self, done: int, total: int) -> None:
+        if done:
+            self._last, self._total = (time.perf_counter(), done), total
+            self._first = self._first or self._last
 
-    def rate(self, each: float = 1) -> float:
-        return self._done * each / max(self._ended - self._started, 1e-9)
+    def rate(self, items: int) -> float:
+        """Items a second, of so many in all chunks."""
+        assert self._first is not None
+        (began, before), (ended, after) = self._first, self._last
+        return items * (after - before) / self._total / max(ended - began, 1e-9)
 
 
 # --- backtests ---------------------------------------------------------------------------------------------------
 
 
 def rates(folder: Path, file: Path, plan: Plan, matter: Matter, *, judged: bool) -> Iterator[Line]:
-    import pyarrow.parquet as pq
-
     groups = pq.ParquetFile(file).metadata.num_row_groups
     floor, hits = bare_rate(file, groups, matter)
     planted = sum(map(is_planted, range(plan.items)))
     check(planted <= hits <= planted * 1.2, f"The bare matchers found {hits} of {planted} planted items.")
     pack, results = pack_of(matter), []
+    loop, held = plain_rate(file, groups, pack)
+    check(planted <= held <= planted * 1.2, f"The plain loop held {held} of {planted} planted items.")
+    yield Line(f"a loop of screen_batch and evaluate, {WORKERS} workers", per_second(loop, "items"), ratio=loop / floor)
     for name, cluster in (("in a pool", pool), ("on Dask", dask)):
         if cluster is dask and find_spec("distributed") is None:
             yield Line("the same on Dask", "not measured", note="pip install 'placet[backtest-dask]'.")
@@ -279,7 +316,7 @@ def rates(folder: Path, file: Path, plan: Plan, matter: Matter, *, judged: bool)
             ratio=ratio,
             budget=f">= {RATIO} of the floor" if judged else "",
             met=ratio >= RATIO if judged else None,
-            note=f"memory at most: {memory.largest / MB:,.0f} MB in one process, {memory.together / MB:,.0f} MB in all",
+            note=f"{rate / loop:.2f} of the loop; {memory}",
         )
     check(all(each == results[0] for each in results), "A pool and a Dask cluster give other results.")
     held = sum(outcome == "hold" for outcome, _ in results[0])
@@ -294,8 +331,7 @@ def pool() -> Iterator[str]:
 
 @contextmanager
 def dask() -> Iterator[str]:
-    import distributed
-
+    distributed: Any = import_module("distributed")
     with distributed.LocalCluster(
         n_workers=WORKERS, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
     ) as cluster:
@@ -306,8 +342,6 @@ def backtested(
     out: Path, file: Path, pack: Pack, cluster: str, plan: Plan
 ) -> tuple[float, list[tuple[str, tuple[str, ...]]]]:
     """Items a second, and outcome and rules of each item."""
-    from placet.backtest.items import ENTRIES, ParquetItems
-    from placet.backtest.run import Asked, Folder, backtest
 
     watch = Watch()
     asked = Asked(workers=WORKERS, cluster=cluster)
@@ -318,7 +352,7 @@ def backtested(
         table, _ = Folder(out).results(number)
         rules = map(tuple, table.column("rules").to_pylist())
         rows += zip(table.column("now").to_pylist(), rules, strict=True)
-    return watch.rate(ENTRIES), rows
+    return watch.rate(plan.items), rows
 
 
 class Memory:
@@ -329,13 +363,16 @@ class Memory:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> "Memory":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join()
+
+    def __str__(self) -> str:
+        return f"memory at most: {self.largest / MB:,.0f} MB in one process, {self.together / MB:,.0f} MB in all"
 
     def _watch(self) -> None:
         while not self._ended.wait(0.25):

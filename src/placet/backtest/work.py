@@ -4,6 +4,7 @@ A worker loads the packs once, from their texts, and keeps them. The pool's proc
 nothing with the command; they give way to whatever else the machine has to do, and end when the command does.
 """
 
+import gc
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -70,6 +71,8 @@ def work(batch: pa.RecordBatch, brief: Brief) -> Judged:
             while len(_ready) >= _MOST_KEPT:
                 del _ready[next(iter(_ready))]
             _ready[brief.digest] = made, Stopwatch(made.policy)
+            gc.collect()
+            gc.freeze()  # packs and automata stay: to look through them again and again costs more than the judging
         by, watch = _ready[brief.digest]
     return Judged(*judge_timed(batch, by, watch))
 
