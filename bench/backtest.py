@@ -7,8 +7,8 @@ links or contacts, no rules, no verdicts, no files. A backtest does all of that,
 workers on this machine. Beside the ratio to the floor stands that to a loop that reads the same row groups, and screens
 and judges with Placet's own functions: what remains is what a backtest itself takes.
 
-All are timed from their first chunk to their last, so that the loading of packs and the building of automata count on no
-side. Results are compared: both ways give the same rows, and the planted items, and hardly any others, are held.
+All are timed from their first chunk to their last, so that the loading of packs and the building of automata count on
+no side. Results are compared: both ways give the same rows, and the planted items, and hardly any others, are held.
 """
 
 import gc
@@ -345,7 +345,7 @@ def backtested(
 
     watch = Watch()
     asked = Asked(workers=WORKERS, cluster=cluster)
-    report = backtest([pack], lambda bounds, _: ParquetItems(file, bounds), asked, out, watch)
+    report = backtest(Policy([pack]), lambda bounds, _: ParquetItems(file, bounds), asked, out, watch)
     check(report.items == plan.items and not report.troubled, f"{report.items:,} of {plan.items:,} items were judged.")
     rows: list[tuple[str, tuple[str, ...]]] = []
     for number in range(-(-plan.items // ENTRIES)):

@@ -142,7 +142,7 @@ async def report_of(
     policy: Policy, open_items: Callable[[Bounds, int | None], Items], out: Path | None = None, **asked: Any
 ) -> Report:
     """A backtest, beside the event loop that the platform runs on."""
-    return await asyncio.to_thread(backtest, policy.packs, open_items, Asked(**asked), out)
+    return await asyncio.to_thread(backtest, policy, open_items, Asked(**asked), out)
 
 
 def steadied(report: Report) -> Report:
@@ -449,7 +449,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "letters" / "one.txt").write_text("dear")
     for out, said in (("letters", "something else"), ("letters/one.txt", "is a file"), ("no/where", "no folder")):
         with pytest.raises(SettingsError, match=said):
-            backtest(shipped().packs, nothing, Asked(), tmp_path / out)
+            backtest(shipped(), nothing, Asked(), tmp_path / out)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["letters", "one.txt"]
 
 

@@ -1,5 +1,6 @@
 """`placet backtest` on the command line. Nothing heavy is loaded before it is known what is asked."""
 
+import gc
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from placet.errors import SettingsError
 from placet.founding import check_initialised
 from placet.house import DATABASE_FILE
 from placet.model import Micros
+from placet.policy import Policy
 from placet.settings import Settings, load
 from placet.shelf import load_named
 
@@ -90,10 +92,12 @@ def _backtest(
     from placet.backtest.run import Asked, backtest  # noqa: PLC0415 - pyarrow is an extra, and large
     from placet.backtest.shown import shown  # noqa: PLC0415 - the same
 
+    policy = Policy([load_named(name) for name in packs])
+    gc.freeze()  # packs and automata stay: no collection need look at them
     asked = Asked(bounds, most, at, workers or _cores(), cluster)
     try:
         with _bar("judging", quiet=as_json) as progress:
-            report = backtest([load_named(name) for name in packs], opened, asked, to, progress)
+            report = backtest(policy, opened, asked, to, progress)
     except KeyboardInterrupt:
         way_on = f"Go on with: {shlex.join(['placet', *sys.argv[1:]])}" if to else "With --out, a run can be taken up."
         sys.stderr.write(f"placet: interrupted. {way_on}\n")

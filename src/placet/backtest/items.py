@@ -25,7 +25,9 @@ from placet.detection import READ_OFF
 from placet.errors import SettingsError
 from placet.lexicons import list_id
 from placet.model import Basis, Entry, Finding, Item, Json, Micros, Value
+from placet.procedure.account import KINDS as ACCOUNT_KINDS
 from placet.procedure.account import Account
+from placet.procedure.word_list import KINDS as LIST_KINDS
 from placet.procedure.word_list import Changes, amended
 
 ENTRIES: Final = 8_192
@@ -227,11 +229,11 @@ class RecordItems:
         return found
 
     def _table(self, rows: Sequence[tuple[Row, _Screened, Item]]) -> pa.RecordBatch:
-        followed = self._followed({row.dossier for row, _, _ in rows})
-        owners = {row.dossier: body.account or followed[row.dossier].account for row, body, _ in rows}
+        owners = self._owners(rows)
         self._load_accounts(set(owners.values()))
+        decided = self._decided({row.dossier for row, _, _ in rows})
         values = [
-            self._values(row, body, item, owners[row.dossier], followed[row.dossier].on(row, body.revision))
+            self._values(row, body, item, owners[row.dossier], decided[row.dossier].on(row, body.revision))
             for row, body, item in rows
         ]
         columns = list(zip(*values, strict=True)) or [() for _ in SCHEMA]
@@ -261,16 +263,24 @@ class RecordItems:
 
     # --- what stands in other entries ----------------------------------------------------------------------------
 
-    def _followed(self, dossiers: set[str]) -> dict[str, "_History"]:
-        histories = {dossier: _History() for dossier in dossiers}
-        for row in self._record.histories(sorted(dossiers), self.size):
-            histories[row.dossier].add(row)
-        return histories
+    def _owners(self, rows: Sequence[tuple[Row, _Screened, Item]]) -> dict[str, str]:
+        """The account of each publication: a submission names it, a revision does not."""
+        owners = {row.dossier: body.account for row, body, _ in rows if body.account}
+        nameless = sorted({row.dossier for row, _, _ in rows} - owners.keys())
+        for row in self._record.histories(nameless, self.size, ("publication.submitted",)):
+            owners[row.dossier] = "" if row.body is None else msgspec.json.decode(row.body, type=_Account).account
+        return owners
+
+    def _decided(self, dossiers: set[str]) -> dict[str, "_Decisions"]:
+        found = {dossier: _Decisions() for dossier in dossiers}
+        for row in self._record.histories(sorted(dossiers), self.size, tuple(DECISIONS)):
+            found[row.dossier].add(row)
+        return found
 
     def _load_accounts(self, wanted: set[str]) -> None:
         missing = sorted(wanted - self._accounts.keys())
         rows: dict[str, list[Row]] = {account: [] for account in missing}
-        for row in self._record.histories(missing, self.size):
+        for row in self._record.histories(missing, self.size, ACCOUNT_KINDS):
             rows[row.dossier].append(row)
         for account in missing:
             self._accounts[account] = list(_past(rows[account]))
@@ -290,28 +300,23 @@ class RecordItems:
 
     def _list_at(self, name: str, version: int) -> Changes:
         if (name, version) not in self._lists:
-            rows = self._record.histories([list_id(name)], self.size)
+            rows = self._record.histories([list_id(name)], self.size, LIST_KINDS)
             entries = [_entry(row) for row in rows if row.version <= version and row.body is not None]
             self._lists = {key: known for key, known in self._lists.items() if key[0] != name}
             self._lists[name, version] = amended(Changes(), entries)
         return self._lists[name, version]
 
 
-class _History:
-    """What the other entries of a publication say: whose it is, and what people decided on which revision."""
+class _Decisions:
+    """What people decided about a publication, on which revision."""
 
-    __slots__ = ("_decided", "account")
+    __slots__ = ("_decided",)
 
     def __init__(self) -> None:
-        self.account = ""
         self._decided: list[tuple[int, str, str, Micros]] = []
 
     def add(self, row: Row) -> None:
-        if row.body is None:
-            return
-        if row.kind == "publication.submitted":
-            self.account = msgspec.json.decode(row.body, type=_Account).account
-        elif row.kind in DECISIONS:
+        if row.body is not None:
             body = msgspec.json.decode(row.body, type=_Decided)
             self._decided.append((row.version, body.live_revision or body.revision, DECISIONS[row.kind], row.at))
 

@@ -60,8 +60,8 @@ class Record(Protocol):
     def marks(self, first: int, end: int) -> list[tuple[Micros, str, int]]:
         """The same without their bodies: instant, dossier, version."""
 
-    def histories(self, dossiers: Sequence[str], end: int) -> list[Row]:
-        """All entries of those dossiers below `end`, in order."""
+    def histories(self, dossiers: Sequence[str], end: int, kinds: Sequence[str]) -> list[Row]:
+        """The entries of those kinds of those dossiers below `end`, in order."""
 
     def contents(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
         """Contents by their SHA-256 digests, as far as they are there."""
@@ -99,12 +99,13 @@ class SqliteRecord:
         """See Record.marks."""
         return self._rows(_screened("at, dossier, version", "?", "?"), first, end, *SCREENED)
 
-    def histories(self, dossiers: Sequence[str], end: int) -> list[Row]:
+    def histories(self, dossiers: Sequence[str], end: int, kinds: Sequence[str]) -> list[Row]:
         """See Record.histories."""
         found: list[Row] = []
         for some in _slices(dossiers):
-            sql = f"SELECT {_COLUMNS} FROM entry WHERE dossier IN ({_holes(some)}) AND seq < ?"
-            found += [Row(*row) for row in self._rows(sql, *some, end)]
+            which = f"dossier IN ({_holes(some)}) AND seq < ? AND kind IN ({_holes(kinds)})"
+            rows = self._rows(f"SELECT {_COLUMNS} FROM entry WHERE {which}", *some, end, *kinds)
+            found += [Row(*row) for row in rows]
         return sorted(found)
 
     def contents(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -153,10 +154,10 @@ class PostgresRecord:
         sql = _screened("at, dossier, version", "$1", "$2", "$3, $4")
         return [(row[0], row[1], row[2]) for row in self._rows(sql, first, end, *SCREENED)]
 
-    def histories(self, dossiers: Sequence[str], end: int) -> list[Row]:
+    def histories(self, dossiers: Sequence[str], end: int, kinds: Sequence[str]) -> list[Row]:
         """See Record.histories."""
-        sql = f"SELECT {_COLUMNS} FROM entry WHERE dossier = ANY($1::text[]) AND seq < $2 ORDER BY seq"
-        return [Row(*row) for row in self._rows(sql, list(dossiers), end)]
+        sql = f"SELECT {_COLUMNS} FROM entry WHERE dossier = ANY($1::text[]) AND seq < $2 AND kind = ANY($3::text[])"
+        return [Row(*row) for row in self._rows(f"{sql} ORDER BY seq", list(dossiers), end, list(kinds))]
 
     def contents(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
         """See Record.contents."""

@@ -10,7 +10,7 @@ The results hold ids, outcomes and the names of rules: no text, and nothing of a
 import fcntl
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ from placet.backtest.report import Report, Tally
 from placet.backtest.work import Brief, Crew, Judged, workers
 from placet.errors import PlacetError, SettingsError
 from placet.model import Micros, Value
-from placet.policy import Pack, Policy
+from placet.policy import Policy
 
 FORMAT: Final = "placet-backtest/1"
 Progress = Callable[[int, int], None]
@@ -154,22 +154,21 @@ def _write(file: Path, content: Any) -> None:
 
 
 def backtest(
-    packs: Sequence[Pack],
+    policy: Policy,
     open_items: Callable[[Bounds, int | None], Items],
     asked: Asked,
     out: Path | None,
     progress: Progress = lambda _, __: None,
 ) -> Report:
-    """Judge the items by the packs, and say what it comes to. `out` keeps the results, and takes up an earlier run.
+    """Judge the items by the policy, and say what it comes to. `out` keeps the results, and takes up an earlier run.
 
     `open_items(bounds, size)` gives the items of a snapshot: of that size, or as large as it is now. Raises
     SettingsError for packs, items or a folder that do not go together.
     """
     if out is None:
         with tempfile.TemporaryDirectory(prefix="placet-backtest-") as temporary:
-            return backtest(packs, open_items, asked, Path(temporary), progress)
+            return backtest(policy, open_items, asked, Path(temporary), progress)
     folder = Folder(out)
-    policy = Policy(packs)
     with folder.held():
         earlier = folder.earlier()
         items = open_items(asked.bounds, earlier.size if earlier else None)
