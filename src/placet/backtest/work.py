@@ -6,6 +6,7 @@ nothing with the command; they give way to whatever else the machine has to do, 
 
 import gc
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -123,6 +124,7 @@ def _begin(brief: Brief) -> None:
     """The beginning of a process of the pool."""
     global _own  # noqa: PLW0603 - a process of the pool has one brief all its life
     _own = brief
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it goes to every process of a terminal, and is for the command
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(OSError):
         os.nice(NICE)
