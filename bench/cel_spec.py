@@ -363,6 +363,10 @@ class NoText:
         """Nothing was found."""
         return []
 
+    def count(self, _name: str) -> int:
+        """Nothing was found."""
+        return 0
+
     def matches(self, _field: str, _pattern: str) -> bool:
         """Nothing matches."""
         return False

@@ -26,6 +26,7 @@ from placet.ledger.verify import Report, verify
 from placet.logs import make_log
 from placet.metrics import Metrics
 from placet.model import ID_PREFIXES, Item, Refusal, Source
+from placet.near_copies import NearCopies
 from placet.people import People
 from placet.policy import Pack, Policy, load_pack
 from placet.procedure import account as accounts
@@ -34,7 +35,7 @@ from placet.procedure.publication import Command, Decide, Publication, deadlines
 from placet.recorder import Recorder
 from placet.service import Done, Idempotency, Principal, Service, Submission
 from placet.settings import load
-from placet.shelf import load_named, load_policy
+from placet.shelf import Shelf, load_named, load_policy
 from placet.store.contract import Deadline, EntryRow, Store
 from placet.webhooks import Courier
 
@@ -165,13 +166,15 @@ def new_id(kind: str) -> str:
 class Platform:
     """One process: service, people, recorder and jobs over one open store."""
 
-    def __init__(self, store: Store, folder: Path, clock: Clock, policy: Policy) -> None:
+    def __init__(self, store: Store, folder: Path, clock: Clock, policy: Policy, near_days: int = 0) -> None:
         settings = load({"data": str(folder), "log_level": "error"}, {})
         self.store = store
         self.clock = clock
         self.folder = folder
         self.log = io.StringIO()
-        self.service = Service(store, policy, clock=clock, ids=new_id)
+        shelf = Shelf(store, policy, clock)
+        near = NearCopies(store, near_days, settings.near_texts, shelf.near_windows) if near_days else None
+        self.service = Service(store, shelf, near=near, clock=clock, ids=new_id)
         self.people = People(self.service)
         self.recorder = self.new_recorder()
         courier = Courier(store, settings, clock)
@@ -274,12 +277,18 @@ def reply(done: Done) -> bytes:
 
 @asynccontextmanager
 async def platform_on(
-    backend: Backend, folder: Path, clock: Clock, policy: Policy | None = None, *, serving: bool = True
+    backend: Backend,
+    folder: Path,
+    clock: Clock,
+    policy: Policy | None = None,
+    *,
+    serving: bool = True,
+    near_days: int = 0,
 ) -> AsyncIterator[Platform]:
     """A platform, opened and started; a second one on the same database is another process."""
     store = backend.store(serving=serving)
     await store.open()
-    platform = Platform(store, folder, clock, policy or shipped())
+    platform = Platform(store, folder, clock, policy or shipped(), near_days)
     try:
         await platform.recorder.start()
         await platform.service.start()

@@ -82,6 +82,10 @@ class Text:
         hit = {"label": "lantern", "field": "title", "view": "folded", "score": 80, "quote": "lantern"}
         return [hit] if list_name == "found" else []
 
+    def count(self, list_name: str) -> int:
+        self.asked.append(("count", list_name))
+        return 3 if list_name == "found" else 0
+
     def matches(self, field: str, pattern: str) -> bool:
         self.asked.append(("matches", field, pattern))
         return field == "item.title"

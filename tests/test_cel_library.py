@@ -69,6 +69,9 @@ class Text:
     def hits(self, _name: str) -> Sequence[Mapping[str, Any]]:
         return []
 
+    def count(self, _name: str) -> int:
+        return 0
+
     def matches(self, _field: str, _pattern: str) -> bool:
         return False
 

@@ -44,6 +44,9 @@ class Lanterns:
         hit = {"label": "lantern", "field": "title", "view": "exact", "score": 100, "quote": "lanterns"}
         return [hit, hit] if list_name == "lamps" else []
 
+    def count(self, list_name: str) -> int:
+        return 2 if list_name == "lamps/7" else 0
+
     def matches(self, _field: str, pattern: str) -> bool:
         return pattern == "lan"
 

@@ -250,6 +250,53 @@ async def test_what_is_forgotten_takes_no_place(store: Store) -> None:
         assert await found(index, text, at=late) == {"copies": "40", "accounts": "1"}
 
 
+async def test_copies_are_counted_within_the_windows_that_are_asked_for(store: Store) -> None:
+    """Each window to the microsecond, with its accounts; one asked for from a later instant on, from then on."""
+    text = random_story(50)
+    ages = {"a": 20 * DAY, "b": 8 * DAY, "c": 7 * DAY, "d": DAY}
+    accounts = {"a": "acc_1", "b": "acc_2", "c": "acc_2", "d": "acc_2"}
+    await store.write([submission(f"pub_{one}", text, accounts[one], at=NOON - ages[one]) for one in ages])
+    copies = NearCopies(store, 30, MOST, lambda at: {2, 7, 365} if at <= NOON else {21})
+    plain = {"copies": "4", "accounts": "2"}
+    assert await found(copies, text) == {
+        **plain,
+        "within/2": "1",
+        "within/2/accounts": "1",
+        "within/7": "2",
+        "within/7/accounts": "1",
+        "within/365": "4",
+        "within/365/accounts": "2",
+    }
+    assert await found(copies, text, at=NOON + 1) == {**plain, "within/21": "4", "within/21/accounts": "2"}
+    assert await found(copies, text, at=NOON + 3 * DAY) == {**plain, "within/21": "3", "within/21/accounts": "1"}
+    assert await found(copies, random_story(51)) == {}
+
+
+async def test_what_is_pending_counts_as_now(store: Store) -> None:
+    """Of copies that arrive at once each sees those before it in the shortest window; a dossier counts once."""
+    text = random_story(52)
+    await store.write([submission("pub_old", text, at=NOON - 3 * DAY), submission("pub_0", text, at=NOON - 2 * DAY)])
+    copies = NearCopies(store, 30, MOST, lambda _: {1})
+    asked = (found(copies, text, f"pub_{number}", attempt=number + 1) for number in range(3))
+    plain = [{"copies": "1", "accounts": "1"}, {"copies": "2", "accounts": "2"}, {"copies": "3", "accounts": "2"}]
+    within = [{}, {"within/1": "1", "within/1/accounts": "1"}, {"within/1": "2", "within/1/accounts": "1"}]
+    assert await asyncio.gather(*asked) == [one | other for one, other in zip(plain, within, strict=True)]
+
+
+async def test_many_older_copies_hide_none_of_a_short_window(store: Store) -> None:
+    """Of three hundred copies, forty of the last day, less alike than the older ones: all forty are counted."""
+    text = random_story(53)
+    alike = f"{random_story(54)[:12]}{text[12:]}"
+    await store.write([submission(f"pub_a{number}", text, at=NOON - 9 * DAY) for number in range(260)])
+    await store.write([submission(f"pub_b{number}", alike, f"acc_{number}", at=NOON) for number in range(40)])
+    followed = NearCopies(store, 30, MOST, lambda _: {1})
+    within = {"within/1": "40", "within/1/accounts": "40"}
+    assert (await found(followed, text)).items() >= within.items()
+    await store.write([submission(f"pub_c{number}", alike, f"acc_{number}", at=NOON) for number in range(40)])
+    for copies in (followed, NearCopies(store, 30, MOST, lambda _: {1})):
+        assert (await found(copies, text))["within/1"] == str(MOST_COPIES)
+
+
 async def test_a_store_that_is_away_is_said(store: Store) -> None:
     """Whoever asks hears of it, as a submission would; the next question tries again."""
     copies = NearCopies(store, 30, MOST)

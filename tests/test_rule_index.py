@@ -24,6 +24,10 @@ ATOMS: Final = (
     "hits('rude').exists(h, h.score > 50)",
     "hits('rude').exists(h, h.score > 50 && 1 / size(item.media) > 0)",
     "size(hits('rude')) > 0",
+    "near(7) >= 2",
+    "near(7) == 0",
+    "near(7) + 1 > 1 / size(item.media)",
+    "near_accounts(7) < 2 && near(30) != 0",
     "item.body.matches('hum+bug')",
     "item.title.matches('a+b')",
     "item.text.matches('b$')",
@@ -51,6 +55,9 @@ RULES: Final = st.lists(
     max_size=6,
 )
 WORDS: Final = st.lists(st.sampled_from(["humbug", "hummbug", "aab", "ab", "微信：abc_123", "kind", "b"]), max_size=3)
+COPIES: Final = st.dictionaries(
+    st.sampled_from(["near/within/7", "near/within/7/accounts", "near/within/30"]), st.integers(1, 50)
+).map(lambda counts: [Finding("near", name, str(count), "body", 0, 0, score=95) for name, count in counts.items()])
 ITEMS: Final = st.builds(
     Item,
     title=WORDS.map(" ".join),
@@ -85,12 +92,14 @@ def said(verdict: Verdict) -> dict[str, tuple[str, ...] | str]:
 
 
 @steady
-@given(RULES, ITEMS)
-def test_indexed_rules_come_to_what_each_comes_to(rules: list[tuple[str, str, str, str]], item: Item) -> None:
+@given(RULES, ITEMS, COPIES)
+def test_indexed_rules_come_to_what_each_comes_to(
+    rules: list[tuple[str, str, str, str]], item: Item, copies: list[Finding]
+) -> None:
     """For any rules and text, the verdict lists the rules that fire and fail when each is asked by itself."""
     made = [rule(f"r{n}", when, then, f"sample.{ground}", more) for n, (when, then, ground, more) in enumerate(rules)]
     policy = policy_of("".join(made))
-    findings = screen(item, policy.lexicon)
+    findings = screen(item, policy.lexicon) + copies
     verdict = policy.evaluate(policy.facts(item, AccountFacts(), AT), findings, "pub_1")
     assert said(verdict) == one_by_one(policy, item, findings)
     places = partial(sorted, key=lambda name: int(name[1:]))
@@ -114,6 +123,15 @@ def test_indexed_rules_come_to_what_each_comes_to(rules: list[tuple[str, str, st
         ("!terms('rude') && !item.body.matches('a')", None),
         ("hits('rude').all(h, h.score > 90)", None),
         ("size(hits('rude')) > 0", None),
+        ("near(7) >= 3", {("terms", "near/within/7")}),
+        ("near_accounts(7) != 0 || near(30) == 2", {("terms", "near/within/7/accounts"), ("terms", "near/within/30")}),
+        ("near(7) == 0", None),
+        ("near(7) < 3", None),
+        ("near(7) >= 0", None),
+        ("3 <= near(7)", None),
+        ("near(7) > near(1)", None),
+        ("near(7) + 1 > 3", None),
+        ("!(near(7) == 0)", None),
         ("item.blank ? terms('rude') : terms('links')", None),
         ("true", None),
     ],

@@ -81,13 +81,15 @@ async def open_house(
     policy = load_policy(settings.packs)
     store = store_of(settings, serving=serving)
     metrics = Metrics()
-    near = NearCopies(store, settings.near_days, settings.near_texts) if settings.near_days else None
     courier = Courier(store, settings, clock)
     async with AsyncExitStack() as ends:
         ends.push_async_callback(store.close)
         await store.open()
         shelf = Shelf(store, policy, clock)
         await shelf.refresh()
+        near = None
+        if settings.near_days:
+            near = NearCopies(store, settings.near_days, settings.near_texts, shelf.near_windows)
         asked = frozenset[str]().union(*(each.detectors for each in shelf.coming()))
         detectors = external_detectors(settings, asked, metrics, log) if serving else None
         sources = [detectors] if detectors else []

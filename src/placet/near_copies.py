@@ -11,8 +11,9 @@ sees those before it. All that is asked within one turn of the event loop is ske
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from heapq import nlargest
 from itertools import chain, islice, zip_longest
 from typing import Final, NamedTuple
 
@@ -55,6 +56,7 @@ class _Other(NamedTuple):
 
     dossier: str
     sketch: bytes
+    at: Micros
     account: str = ""
 
 
@@ -64,6 +66,7 @@ class _Copy(NamedTuple):
     dossier: str
     score: int
     identical: bool
+    at: Micros
     account: str
 
 
@@ -73,11 +76,17 @@ class NearCopies:
     `find` raises StoreUnavailable when the store does, as the submission itself would.
     """
 
-    def __init__(self, store: Store, days: int, most: int) -> None:
-        """Texts of the last `days` days are sought, and no more than the last `most`, which bounds memory."""
+    def __init__(
+        self, store: Store, days: int, most: int, windows: Callable[[Micros], Collection[int]] = lambda _: ()
+    ) -> None:
+        """Texts of the last `days` days are sought, and no more than the last `most`, which bounds memory.
+
+        `windows` says within how many days besides they are to be counted, for an act at that instant.
+        """
         self._store = store
         self._window = days * DAY
         self._most = most
+        self._windows = windows
         self._index = NearIndex()
         self._known = 0
         self._marks: deque[tuple[Micros, int]] = deque()
@@ -100,7 +109,7 @@ class NearCopies:
             await self._follow(now)
 
     async def find(self, item: Item, subject: Subject) -> list[Finding]:
-        """Up to three findings over the whole text, each labelled with a number: docs/screening.md, "Near copies".
+        """Findings over the whole text, each labelled with a number: docs/screening.md, "Near copies".
 
         An attempt to submit the text is pending from now on, until it is `settled`.
         """
@@ -152,17 +161,18 @@ class NearCopies:
         # answered may be missing from its answer. What is found both here and there counts once.
         others = [self._announce(each, own) for each, own in zip(asked, owns, strict=True)]
         await self._follow(asked[0].subject.at)
-        sought = self._sought(owns)
+        windows = [sorted(self._windows(each.subject.at)) for each in asked]
+        sought = self._sought(owns, is_timed=any(windows))
         wanted = sorted(set(chain.from_iterable(sought)))
         rows = {row.seq: row for row in await self._store.sketches_at(wanted)} if wanted else {}
         for each, seqs, found in zip(asked, sought, others, strict=True):
             since = each.subject.at - self._window
             there = [rows[seq] for seq in seqs if seq in rows]
-            found += [_Other(row.dossier, row.sketch) for row in there if row.at >= since and _is_ours(row)]
+            found += [_Other(row.dossier, row.sketch, row.at) for row in there if row.at >= since and _is_ours(row)]
         copies = _alike([each.subject for each in asked], owns, others)
         named = sorted({copy.dossier for of_one in copies for copy in of_one if not copy.account})
         dossiers = {row.id: row for row in await self._store.dossiers(named)} if named else {}
-        return [_findings(each.item, of_one, dossiers) for each, of_one in zip(asked, copies, strict=True)]
+        return [_findings(*each, dossiers) for each in zip(asked, copies, windows, strict=True)]
 
     def _announce(self, asked: _Asked, sketch: bytes) -> list[_Other]:
         """What is pending and shares a key; then the text is pending itself, unless its caller went away."""
@@ -179,12 +189,16 @@ class NearCopies:
             for key in keys:
                 self._pending_by_key.setdefault(key, {})[subject.attempt] = None
         pending = [self._pending[other] for other in _from_both_ends([*sharing])[:MOST_COPIES]]
-        return [_Other(each.dossier, each.sketch, each.account) for each in pending]
+        return [_Other(each.dossier, each.sketch, subject.at, each.account) for each in pending]
 
-    def _sought(self, owns: Sequence[bytes]) -> list[list[int]]:
-        """Of each text, by its sketch, those in the index that are most likely alike."""
-        shared = iter(self._index.sharing([keys_of(own) for own in owns if own], MOST_COPIES))
-        return [_likeliest(next(shared)) if own else [] for own in owns]
+    def _sought(self, owns: Sequence[bytes], *, is_timed: bool) -> list[list[int]]:
+        """Of each text, by its sketch, those in the index that are most likely alike.
+
+        Where copies are counted by time, the newest are all among them, so that older ones hide none of a short window.
+        """
+        newest = MOST_COPIES if is_timed else 0
+        shared = iter(self._index.sharing([keys_of(own) for own in owns if own], MOST_COPIES + newest))
+        return [_likeliest(next(shared), newest) if own else [] for own in owns]
 
     # --- keeping up with the store -------------------------------------------------------------------------------
 
@@ -243,14 +257,20 @@ def _is_ours(row: SketchRow) -> bool:
     return len(row.sketch) == SIZE and row.sketch[0] == VERSION
 
 
-def _likeliest(shared: dict[int, int]) -> list[int]:
-    """The texts that share most keys; of those that share as many, some of the oldest and some of the newest."""
+def _likeliest(shared: dict[int, int], newest: int) -> list[int]:
+    """The texts that share most keys; of those that share as many, some of the oldest and some of the newest.
+
+    Besides, of those that share several, so many of the newest.
+    """
     if not shared:
         return []
     several = _from_both_ends([seq for seq, count in shared.items() if count > 1])
     several.sort(key=shared.__getitem__, reverse=True)
     by_chance = _from_both_ends([seq for seq, count in shared.items() if count == 1])
-    return [*several[:MOST_COPIES], *by_chance[:_MOST_BY_CHANCE]]
+    likeliest = [*several[:MOST_COPIES], *by_chance[:_MOST_BY_CHANCE]]
+    if newest:
+        likeliest = list(dict.fromkeys([*likeliest, *nlargest(newest, several)]))
+    return likeliest
 
 
 def _from_both_ends(seqs: list[int]) -> list[int]:
@@ -274,15 +294,20 @@ def _alike(subjects: Sequence[Subject], owns: Sequence[bytes], others: Sequence[
         scores = similarities([own for _, own, _ in pairs], [other.sketch for _, _, other in pairs])
         for (found, own, other), score in zip(pairs, scores, strict=True):
             if score >= ALIKE:
-                found.append(_Copy(other.dossier, score, identical(own, other.sketch), other.account))
+                found.append(_Copy(other.dossier, score, identical(own, other.sketch), other.at, other.account))
     return copies
 
 
-def _findings(item: Item, copies: Sequence[_Copy], dossiers: Mapping[str, DossierRow]) -> list[Finding]:
+def _findings(
+    asked: _Asked, copies: Sequence[_Copy], windows: Sequence[int], dossiers: Mapping[str, DossierRow]
+) -> list[Finding]:
     """What the copies come to; a dossier counts once, however many of its texts are alike."""
-    accounts = {each.account or dossiers[each.dossier].account for each in copies}
+    item = asked.item
     refused = {dossier for dossier, row in dossiers.items() if _stands_refused(row)}
     field, quote = ("body", item.body) if item.body else ("title", item.title)
+
+    def accounts(of: Sequence[_Copy]) -> int:
+        return len({each.account or dossiers[each.dossier].account for each in of})
 
     def finding(name: str, count: int, of: Sequence[_Copy]) -> Finding:
         view = "exact" if any(each.identical for each in of) else "squeezed"
@@ -292,9 +317,13 @@ def _findings(item: Item, copies: Sequence[_Copy], dossiers: Mapping[str, Dossie
     found = []
     if copies:
         found.append(finding("copies", len({each.dossier for each in copies}), copies))
-        found.append(finding("accounts", len(accounts), copies))
+        found.append(finding("accounts", accounts(copies), copies))
     if rejected := [each for each in copies if each.dossier in refused]:
         found.append(finding("refused", len({each.dossier for each in rejected}), rejected))
+    for days in windows:
+        if recent := [each for each in copies if each.at >= asked.subject.at - days * DAY]:
+            found.append(finding(f"within/{days}", len({each.dossier for each in recent}), recent))
+            found.append(finding(f"within/{days}/accounts", accounts(recent), recent))
     return found
 
 

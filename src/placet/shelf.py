@@ -128,6 +128,10 @@ class Shelf:
             place -= 1
         return steps[place]
 
+    def near_windows(self, instant: Micros) -> frozenset[int]:
+        """The windows, in days, within which the rules in force at an instant count near copies."""
+        return self.at(instant).windows
+
     def steps_at(self, instant: Micros) -> tuple[Step, ...]:
         """The last step, if any, that begins at that very instant: all that begins there is in force together."""
         return tuple(step for step in self._steps if step.at == instant)[-1:]

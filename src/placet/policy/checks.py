@@ -14,7 +14,7 @@ from placet.model import Citation
 from placet.policy import institution
 from placet.policy.cel import CelError, Program
 from placet.policy.compiled import compile_condition
-from placet.policy.environment import DETECTOR_LISTS, detector_of, failed_list
+from placet.policy.environment import DETECTOR_LISTS, detector_of, failed_list, window_of
 from placet.policy.evaluate import Policy
 from placet.policy.parse import Draft, Path
 from placet.policy.values import Instrument, Pack, Problem, Rule, Term, WordList, parse_share
@@ -388,7 +388,7 @@ def check_list_names(draft: Draft, pack: Pack) -> Iterator[Problem]:
     own = {words.name for words in pack.lists}
     for file, path, program in _programs(pack):
         for name in sorted(program.lists):
-            if name not in own and name not in DETECTOR_LISTS and not detector_of(name):
+            if name not in own and name not in DETECTOR_LISTS and not detector_of(name) and not window_of(name):
                 hint = f"Lists of this pack: {', '.join(sorted(own)) or 'none'}."
                 yield draft.problem("unknown-list", file, path, f"There is no list {name!r}.", hint)
 

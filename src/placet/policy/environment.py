@@ -14,7 +14,7 @@ from msgspec.structs import asdict, replace
 
 from placet.model import Finding, Item, Json, Micros, Value
 from placet.policy.cel import BOOL, INT, STRING, Environment, Type, list_of, object_type
-from placet.policy.values import AccountPast
+from placet.policy.values import WITHIN, AccountPast
 
 _SOURCE: Final = object_type("Source", {"name": STRING, "author": STRING, "url": STRING, "title": STRING})
 _MEDIUM: Final = object_type("Medium", {"kind": STRING, "url": STRING, "alt": STRING, "sha256": STRING})
@@ -83,7 +83,10 @@ OF_FINDINGS: Final = frozenset({"links.hosts"})
 TEXT_FIELDS: Final[Mapping[str, str | None]] = {"item.title": "title", "item.body": "body", "item.text": None}
 """The facts that are screened text, by the field that screening knows; None stands for either of them."""
 
-ENVIRONMENT: Final = Environment(VARIABLES, frozenset(TEXT_FIELDS))
+WINDOWS: Final[Mapping[str, str]] = {"near": "near/within/{}", "near_accounts": "near/within/{}/accounts"}
+"""The functions that count near copies of the last so many days, by the list under which they are reported."""
+
+ENVIRONMENT: Final = Environment(VARIABLES, frozenset(TEXT_FIELDS), WINDOWS)
 
 DETECTOR_LISTS: Final[Mapping[str, str]] = {
     "contacts": "Contacts of every kind: those in the open score 95, those in disguise 70; the label is the kind.",
@@ -133,9 +136,18 @@ def detector_of(name: str) -> str:
     return match[1] if match else ""
 
 
+_WITHIN: Final = re.compile(WITHIN)
+
+
+def window_of(name: str) -> int:
+    """Give the days that a list of near copies within a window is of; 0 for any other list."""
+    match = _WITHIN.fullmatch(name)
+    return int(match[1]) if match else 0
+
+
 def is_shared(name: str) -> bool:
     """Whether a list is none of a pack's own, so that every pack may ask for it."""
-    return name in DETECTOR_LISTS or name.startswith("external/")
+    return name in DETECTOR_LISTS or name.startswith(("external/", "near/within/"))
 
 
 def full_name(pack: str, name: str) -> str:
@@ -274,6 +286,11 @@ class Seen:
             {"label": hit.label, "field": hit.field, "view": hit.view, "score": hit.score, "quote": hit.quote}
             for hit in self._findings(name)
         ]
+
+    def count(self, name: str) -> int:
+        """Give the number that stands as the label of what was found; 0 where nothing was."""
+        found = self._findings(name)
+        return int(found[0].label) if found else 0
 
     def matches(self, path: str, regex: str) -> bool:
         """Whether a pattern was found in a text field of the item."""

@@ -55,6 +55,7 @@ from placet.policy.environment import (
     gather,
     leaves,
     pick,
+    window_of,
     with_findings,
 )
 from placet.policy.trace import why
@@ -268,8 +269,11 @@ class Policy:
         self.past: Final = frozenset(path.removeprefix(_PAST) for path in self.reads if path.startswith(_PAST))
         """What the rules read of an account's past: names of fields of AccountPast."""
         self._kept: Final = by_table(self.reads)
-        self.detectors: Final = frozenset(detector_of(name) for program in programs for name in program.lists) - {""}
+        lists = frozenset(name for program in programs for name in program.lists)
+        self.detectors: Final = frozenset(map(detector_of, lists)) - {""}
         """The detectors from outside that the rules ask for, by name."""
+        self.windows: Final = frozenset(map(window_of, lists)) - {0}
+        """The windows within which the rules count near copies, in days."""
         specs, self._labels = hoist(compiled.values())
         self._timelines: Final = timelines(compiled.values(), self._labels)
         self.lexicon: Final = Lexicon.build(term_lists(self.packs), specs)

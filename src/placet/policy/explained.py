@@ -85,7 +85,10 @@ KEYS: Final[Mapping[str, str]] = {
     "AccountPast.refused": "How many stand refused.",
     "AccountPast.published": "How many are live now.",
     "AccountPast.taken_down": "How many stand taken down.",
-    "CaseExternal.list": "As rules ask for it: `external/<name>`, `external/<name>/failed`, `near/accounts`.",
+    "CaseExternal.list": (
+        "As rules ask for it: `external/<name>`, `external/<name>/failed`, `near/accounts`; `near/within/7` is what "
+        "near(7) counts, `near/within/7/accounts` what near_accounts(7) does."
+    ),
     "CaseExternal.label": "What was reported; for the index of near copies, the number.",
     "CaseExternal.score": "How sure the detector was, 0 to 100; it counts as a guess however sure it was.",
     "Item.title": "The title, as submitted.",

@@ -33,6 +33,9 @@ MICROS: Final[Micros] = 1_000_000
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+_COUNT: Final = re.compile(r"[1-9][0-9]{0,3}")
+
+
 class Problem(NamedTuple):
     """One mistake in a pack: a stable code, where it is, what is wrong and what to do about it. Line 0: the file."""
 
@@ -487,15 +490,26 @@ class CaseAccount(Value, frozen=True):
     past: AccountPast = AccountPast()
 
 
+WITHIN: Final = r"near/within/([1-9][0-9]?|[12][0-9]{2}|3[0-5][0-9]|36[0-5])(?:/accounts)?"
+"""The lists under which near copies of the last so many days, 1 to 365, are counted; and their accounts."""
+
+
 class CaseExternal(Value, frozen=True):
     """What a golden case takes to have been reported by what does not run when a pack is loaded.
 
     That is a detector from outside, or the index of near copies ("near/accounts", with the number as its label).
     """
 
-    list: Annotated[str, Meta(pattern=r"^(external/[a-z0-9][a-z0-9-]{0,39}(/failed)?|near/(copies|accounts|refused))$")]
+    list: Annotated[
+        str,
+        Meta(pattern=rf"^(external/[a-z0-9][a-z0-9-]{{0,39}}(/failed)?|near/(copies|accounts|refused)|{WITHIN})$"),
+    ]
     label: str
     score: Annotated[int, Meta(ge=0, le=100)] = 0
+
+    def __post_init__(self) -> None:
+        if self.list.startswith("near/") and not _COUNT.fullmatch(self.label):
+            raise ValueError(f"The label of '{self.list}' says how many, 1 or more, not '{self.label}'")
 
 
 class Case(Value, frozen=True):

@@ -12,7 +12,7 @@ import msgspec
 
 from placet.policy.cel import hints
 from placet.policy.cel.convert import regex
-from placet.policy.cel.environment import Environment
+from placet.policy.cel.environment import MOST_DAYS, Environment
 from placet.policy.cel.errors import CelError, CelRuntimeError, suggest
 from placet.policy.cel.macros import MACRO_NAMES
 from placet.policy.cel.nodes import (
@@ -386,6 +386,8 @@ class _Checker:
             return self.relation(node)
         if node.function in TEXT_CALLS and node.form == "function":
             return self.text_call(node)
+        if node.function in self.environment.windows and node.form == "function":
+            return self.window_call(node)
         if node.function == "matches" and self.matches_literal(node):
             return BOOL
         function = self.environment.function(node.function)
@@ -419,15 +421,30 @@ class _Checker:
         return node.value if isinstance(node, Constant) and isinstance(node.value, str) else None
 
     def text_call(self, node: Call) -> Type:
-        name = node.function
-        if len(node.arguments) != 1:
-            self.refuse_word(f"'{name}' takes 1 argument, found {len(node.arguments)}", node.at, name)
-        text = self.literal_text(node.arguments[0])
+        name, argument = node.function, self.only_argument(node)
+        text = self.literal_text(argument)
         if text is None:
             hint = f"write {name}('name-of-a-list')"
-            self.refuse(f"the list of {name}() must be a string literal", node.arguments[0], hint)
+            self.refuse(f"the list of {name}() must be a string literal", argument, hint)
         self.text_calls[node] = TextCall(name, (text,))
         return TEXT_CALLS[name]
+
+    def window_call(self, node: Call) -> Type:
+        name, argument = node.function, self.only_argument(node)
+        days = argument.value if isinstance(argument, Constant) else None
+        if type(days) is not int:
+            message = f"the days of {name}() must be an integer literal, since what is counted is counted beforehand"
+            self.refuse(message, argument, f"write {name}(7)")
+        if not 1 <= days <= MOST_DAYS:
+            self.refuse(f"{name}() looks back 1 to {MOST_DAYS} days, found {days}", argument)
+        self.text_calls[node] = TextCall("count", (self.environment.windows[name].format(days),))
+        return INT
+
+    def only_argument(self, node: Call) -> Node:
+        if len(node.arguments) != 1:
+            message = f"'{node.function}' takes 1 argument, found {len(node.arguments)}"
+            self.refuse_word(message, node.at, node.function)
+        return node.arguments[0]
 
     def matches_literal(self, node: Call) -> bool:
         """Settle a `matches` with a literal pattern: asked of the text matcher, or compiled here once."""

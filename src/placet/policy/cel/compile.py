@@ -31,6 +31,9 @@ class TextHits(Protocol):
     def hits(self, list_name: str, /) -> Sequence[Mapping[str, Any]]:
         """What was found of the list: label, field, view, score, quote."""
 
+    def count(self, list_name: str, /) -> int:
+        """The number that was reported under the list; 0 where there is none."""
+
     def matches(self, field: str, pattern: str, /) -> bool:
         """Whether the pattern is found in the text field."""
 

@@ -12,6 +12,8 @@ from placet.policy.cel.macros import Extension
 from placet.policy.cel.overloads import Function
 from placet.policy.cel.types import Type
 
+MOST_DAYS: Final = 365
+"""The longest window that a rule may ask for."""
 _WORDS: Final = RESERVED | {"true", "false", "null", "in"}
 
 
@@ -21,6 +23,9 @@ class Environment(msgspec.Struct, frozen=True):
     `variables` gives the type of each variable, by a name that may be dotted. `text_fields` are the dotted paths whose
     `matches('literal')` the text matcher answers; such a path need not be among the variables.
 
+    `windows` are functions of a literal number of days, 1 to MOST_DAYS: near(7). Each gives the name of a list, with
+    `{}` for the days, and comes to the number that the text matcher reports under it.
+
     The rest serves whoever runs the language beyond rules, as its conformance tests do: `functions` of one's own,
     extensions, the `container` in whose namespace names are looked up first (language definition, "Name resolution").
     An environment that is not `is_checked` refuses only what cannot be parsed: every type is found when the expression
@@ -29,6 +34,7 @@ class Environment(msgspec.Struct, frozen=True):
 
     variables: Mapping[str, Type]
     text_fields: frozenset[str] = frozenset()
+    windows: Mapping[str, str] = field(default_factory=dict)
     functions: Mapping[str, Function] = field(default_factory=dict)
     extensions: frozenset[Extension] = frozenset()
     container: str = ""
@@ -50,7 +56,7 @@ class Environment(msgspec.Struct, frozen=True):
     def function_names(self) -> list[str]:
         """Every name of a function, for suggestions."""
         library = WITH_OPTIONALS if "optional" in self.extensions else FUNCTIONS
-        return [name for name in (*library, *self.functions) if name[0].isalpha()]
+        return [name for name in (*library, *self.functions, *self.windows) if name[0].isalpha()]
 
     def candidates(self, name: str, *, is_rooted: bool = False) -> Iterator[str]:
         """What a name may be the short form of, the most deeply nested first."""

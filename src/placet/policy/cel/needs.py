@@ -4,23 +4,39 @@ A false side makes `&&` false whatever the other sides do, their errors included
 Operators"), so that passing over such a condition changes nothing but the time that it takes.
 """
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from placet.policy.cel.check import TextCall
-from placet.policy.cel.nodes import Logic, Macro, Node
+from placet.policy.cel.nodes import Call, Constant, Logic, Macro, Node
 
 Needs = frozenset[TextCall]
 """Questions to the text matcher, `terms` and `matches`."""
+
+_COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 def needs(node: Node, asked: Mapping[Node, TextCall]) -> Needs | None:
     """Of these questions one at least must be answered with yes, or the condition is false; None: no such thing."""
     if node in asked:
         call = asked[node]
-        return None if call.method == "hits" else frozenset({call})
+        return frozenset({call}) if call.method in ("terms", "matches") else None
     match node:
         case Macro(kind="exists", over=over) if over in asked:
             return frozenset({TextCall("terms", asked[over].arguments)})
+        case Call(function=name, arguments=(counted, Constant(value=int(bound)))) if counted in asked:
+            call, holds = asked[counted], _COMPARISONS.get(name)
+            if call.method != "count" or holds is None or holds(0, bound):  # true, perhaps, where nothing was found
+                return None
+            return frozenset({TextCall("terms", call.arguments)})
         case Logic(operator="&&", operands=operands):
             found = [one for operand in operands if (one := needs(operand, asked)) is not None]
             return min(found, key=_how_often, default=None)

@@ -238,7 +238,7 @@ def _step(plan: _Plan, place: int, notes: _Notes, text: TextHits, *, words: bool
     withheld = outcome is not None and not error and part.private and not words
     state: State = "skipped" if outcome is None else "error" if error else "value"
     asked = plan.checked.text_calls.get(node)
-    labels = text.hits(asked.arguments[0]) if asked and asked.method != "matches" and state == "value" else ()
+    labels = text.hits(asked.arguments[0]) if asked and asked.method in ("terms", "hits") and state == "value" else ()
     return Step(
         start=node.start,
         end=node.end,
