@@ -159,6 +159,14 @@ def test_something_is_found_on_every_view() -> None:
 
 
 @compiled
+@pytest.mark.parametrize("text", ["票发开代", "信微加", "言正办亻叚", "佳威信", "dkfp ", "代开🎫"])
+def test_the_same_is_found_where_there_is_too_much(text: str) -> None:
+    """The first guesses are the same ones."""
+    ours, twins = both(lambda: findings([text * 1_500]))
+    assert ours == twins
+
+
+@compiled
 @given(st.text(st.characters(), max_size=600))
 @settings(deadline=None)
 def test_the_same_is_read(text: str) -> None:

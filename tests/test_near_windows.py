@@ -36,9 +36,10 @@ def reported(name: str, count: int, score: int = 95) -> Finding:
         ("near(-7) > 2", "1:6: near() looks back 1 to 365 days, found -7\n | near(-7) > 2\n |      ^^"),
         (
             "near_accounts(400) > 2",
-            "1:15: near_accounts() looks back 1 to 365 days, found 400\n | near_accounts(400) > 2\n |               " "^^^",
-            + " " * 15
-            + "^^^",
+            (
+                "1:15: near_accounts() looks back 1 to 365 days, found 400\n"
+                " | near_accounts(400) > 2\n |               ^^^"
+            ),
         ),
         (
             "near(size(item.media)) > 2",
@@ -61,7 +62,10 @@ def reported(name: str, count: int, score: int = 95) -> Finding:
         ),
         (
             "near(7) > '2'",
-            "1:1: '>' is not defined for int and string\n | near(7) > '2'\n | ^^^^^^^^^^^^^",
+            (
+                "1:1: '>' is not defined for int and string\n | near(7) > '2'\n | ^^^^^^^^^^^^^\n"
+                " make the text a number: int(text)"
+            ),
         ),
     ],
 )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from placet.screening import loops
 from placet.screening.alike import Signs, likeness
-from placet.screening.guesses import LONGEST, NOWHERE, TERM_COST, Evidence, Guess, Places, Vocabulary
+from placet.screening.guesses import LONGEST, NOWHERE, TERM_COST, Evidence, Full, Guess, Places, Vocabulary
 from placet.screening.keyed import Groups, KeyTable, packed
 from placet.screening.spelling import Spelling
 
@@ -40,14 +40,16 @@ class SplitNet:
         begun = {_row_key(row[:size]) for row, _ in wanted for size in range(1, len(row))}
         self._begun = KeyTable.build(np.unique(np.array(sorted(begun), np.uint64)))
 
-    def guesses(self, spelling: Spelling, evidence: Evidence, least: int) -> Iterator[Guess]:
-        """Guesses of at least that strength."""
+    def guesses(self, spelling: Spelling, evidence: Evidence, least: int, full: Full) -> Iterator[Guess]:
+        """Guesses of at least that strength, where there is room for them."""
         edges, joined = self._compiled.joined(spelling.signs) if loops.kernel else self._neighbours(spelling.signs)
         if not joined:
             return
         lattice = _Lattice(spelling.signs.tolist(), list(starmap(_Edge, edges)))
         seen: set[tuple[int, int, int]] = set()
-        for first, last, found in joined:
+        for first, last, found in sorted(joined):
+            if full("split", first):
+                continue
             term, place = divmod(found, LONGEST)
             row = self._terms.row(term)
             for begin in lattice.back(first, row[:place]):

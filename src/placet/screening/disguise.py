@@ -9,7 +9,7 @@ turned round.
 """
 
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import accumulate
@@ -35,7 +35,7 @@ from placet.screening.guesses import (
     words,
 )
 from placet.screening.initials import InitialsNet
-from placet.screening.lists import DISGUISES, VIEWS, DisguiseHit, ListChange, TermList, ViewName
+from placet.screening.lists import DISGUISES, VIEWS, Crowded, DisguiseHit, ListChange, TermList, ViewName
 from placet.screening.look import covers
 from placet.screening.shuffled import ShuffledNet
 from placet.screening.spelling import Spelling, english, spell
@@ -59,6 +59,8 @@ _MOST_SURE: Final = 10
 """A guess scores a point more for each so much above its threshold, and so many more at most."""
 _RIVAL: Final = 10_000
 """Of several terms at one place those count that are no weaker than the best by so much."""
+_MOST_GUESSES: Final = 1_000
+"""Of one view in one text so many are weighed, the first that are found: ordinary text has one in 1,000 characters."""
 _MOST_RIVALS: Final = 16
 """No character stands in more guesses of one list than so many."""
 
@@ -99,18 +101,18 @@ class _Index:
         """The label of a term that is not gone: its list's, or the term as the list writes it."""
         return self.terms.sources[term].label or next(self.written(term))
 
-    def guesses(self, spelling: Spelling, evidence: Evidence) -> Iterator[Guess]:
+    def guesses(self, spelling: Spelling, evidence: Evidence, room: "_Room") -> Iterator[Guess]:
         """Every guess that explains the signs better than words do."""
         if self._sound:
             least = min(THRESHOLDS["sound"], THRESHOLDS["pinyin"], THRESHOLDS["emoji"])
-            yield from self._alike(spelling, self._sound.matches(spelling, evidence, least), shape=False)
+            yield from self._alike(spelling, self._sound.matches(spelling, evidence, least), room, shape=False)
         if self._shape:
             matches = self._shape.matches(spelling, evidence, THRESHOLDS["visual"])
-            yield from self._alike(spelling, matches, shape=True)
+            yield from self._alike(spelling, matches, room, shape=True)
         if self._split:
-            yield from self._split.guesses(spelling, evidence, THRESHOLDS["split"])
+            yield from self._split.guesses(spelling, evidence, THRESHOLDS["split"], room.full)
         if self._shuffled:
-            yield from self._shuffled.guesses(spelling, evidence, THRESHOLDS["shuffled"])
+            yield from self._shuffled.guesses(spelling, evidence, THRESHOLDS["shuffled"], room.full)
 
     def initials(self, spelling: Spelling, known: Callable[[str], bool]) -> Iterator[Guess]:
         """Terms by their initials; start and end are places in the text, not in the row of signs."""
@@ -120,12 +122,12 @@ class _Index:
         """Whether a term has these initials."""
         return self._initials is not None and self._initials.spells(initials, self.gone)
 
-    def _alike(self, spelling: Spelling, matches: Matches, *, shape: bool) -> Iterator[Guess]:
+    def _alike(self, spelling: Spelling, matches: Matches, room: "_Room", *, shape: bool) -> Iterator[Guess]:
         for start, term, strength in zip(*(each.tolist() for each in matches), strict=True):
             row = self.terms.row(term)
             end = start + len(row)
             view = _seen_as(spelling.signs[start:end].tolist(), row, shape=shape)
-            if view is not None and strength >= THRESHOLDS[view]:
+            if view is not None and strength >= THRESHOLDS[view] and not room.full(view, start):
                 yield Guess(start, end, term, view, strength)
 
     def holds(self, row: bytes) -> bool:
@@ -162,6 +164,29 @@ class _Placed(NamedTuple):
     label: str
 
 
+class _Room:
+    """How many guesses of each view a text still has room for, so that none takes too much time for its length."""
+
+    def __init__(self, firsts: list[int]) -> None:
+        """`firsts`: the first sign of each text."""
+        self._firsts = firsts
+        self._taken: Counter[tuple[int, ViewName]] = Counter()
+        self.crowded: set[int] = set()
+        """The texts that had more."""
+
+    def full(self, view: ViewName, sign: int) -> bool:
+        """Whether the text of a sign has no room for a further guess."""
+        place = bisect_right(self._firsts, sign) - 1
+        if self._taken[place, view] < _MOST_GUESSES:
+            return False
+        self.crowded.add(place)
+        return True
+
+    def take(self, view: ViewName, sign: int) -> None:
+        """One is weighed."""
+        self._taken[bisect_right(self._firsts, sign) - 1, view] += 1
+
+
 class DisguiseIndex:
     """Finds the terms of the lists that ask for a view of DISGUISES, see lists.Disguises."""
 
@@ -187,32 +212,38 @@ class DisguiseIndex:
         changed._indexes = (self._built.without(changes), *([_Index(added)] if added else ()))
         return changed
 
-    def find(self, texts: Sequence[str]) -> Iterator[DisguiseHit]:
+    def find(self, texts: Sequence[str]) -> Iterator[DisguiseHit | Crowded]:
         """See lists.Disguises."""
         spelling = spell("\n".join(texts))
         if not spelling.han.any() and not spelling.words:
             return
         starts = list(accumulate((len(text) + 1 for text in texts), initial=0))
         by_place: dict[int, list[_Placed]] = defaultdict(list)
-        for guess in self._placed(spelling):
+        room = _Room(np.searchsorted(spelling.start, starts).tolist())
+        for guess in self._placed(spelling, room):
             by_place[bisect_right(starts, guess.start) - 1].append(guess)
+        yield from map(Crowded, sorted(room.crowded))
         for place in sorted(by_place):
             for guess in self._chosen(by_place[place], texts[place], starts[place]):
                 score = VIEWS[guess.view] + min(_MOST_SURE, (guess.strength - THRESHOLDS[guess.view]) // _SURE)
                 span = guess.start - starts[place], guess.end - starts[place]
                 yield DisguiseHit(place, *span, guess.source.name, guess.label, guess.view, score)
 
-    def _placed(self, spelling: Spelling) -> Iterator[_Placed]:
+    def _placed(self, spelling: Spelling, room: _Room) -> Iterator[_Placed]:
         """Every guess on a view that its list asks for."""
         evidence = Evidence(words().explain(spelling.signs, spelling.han, spelling.others))
         for index in self._indexes:
-            for guess in index.guesses(spelling, evidence):
+            for guess in index.guesses(spelling, evidence, room):
                 row = spelling.signs[guess.start : guess.end].tobytes()
                 if not any(each.holds(row) for each in self._indexes):
                     span = int(spelling.start[guess.start]), int(spelling.end[guess.end - 1])
+                    room.take(guess.view, guess.start)
                     yield from _asked(index, guess, span, (guess.start, guess.end))
             for guess in index.initials(spelling, self._known):
                 first, last = np.searchsorted(spelling.start, (guess.start, guess.end - 1), "right")
+                if room.full(guess.view, int(first) - 1):
+                    continue
+                room.take(guess.view, int(first) - 1)
                 yield from _asked(index, guess, (guess.start, guess.end), (int(first) - 1, int(last)))
 
     def _known(self, initials: str) -> bool:

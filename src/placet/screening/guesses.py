@@ -4,7 +4,7 @@ One net a kind of disguise. Each works on all places of all texts at once, and l
 its threshold. Strengths and costs are natural logarithms in thousandths. What each net gets wrong: docs/screening.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 from importlib.metadata import version
 from typing import Final, NamedTuple
@@ -39,6 +39,10 @@ def words() -> Words:
     parts = [*made_from(), *Words.made_from(), f"wordfreq {version('wordfreq')}".encode()]
     alone, costs, table = decoded(kept("words", parts, lambda: encoded(Words.build(dictionary()).state)))
     return Words(alone, costs, KeyTable(*table))
+
+
+Full = Callable[[ViewName, int], bool]
+"""Whether the text of a sign has no room for a further guess on a view."""
 
 
 class Guess(NamedTuple):

@@ -139,10 +139,16 @@ class DisguiseHit(NamedTuple):
     score: int
 
 
+class Crowded(NamedTuple):
+    """A text in which so much looks like a disguise on one view that only the first guesses were weighed."""
+
+    place: int
+
+
 class Disguises(Protocol):
     """Finds the terms of the lists that ask for a view of DISGUISES. Immutable; several threads may search at once."""
 
-    def find(self, texts: Sequence[str]) -> Iterable[DisguiseHit]:
+    def find(self, texts: Sequence[str]) -> Iterable[DisguiseHit | Crowded]:
         """What stands in each text. Texts are as submitted, of any content; time is linear in their length.
 
         A hit of a list and label that another view has found at an overlapping place is dropped by the caller.

@@ -23,6 +23,7 @@ from placet.screening.hints import Hints
 from placet.screening.links import Links
 from placet.screening.lists import (
     DISGUISES,
+    Crowded,
     Disguises,
     Engine,
     HostList,
@@ -281,7 +282,11 @@ def _term_finding(hit: Hit, place: int, offset: int, text: str) -> Finding:
 def _add_disguises(texts: Sequence[str], disguises: Disguises, found: dict[int, list[Finding]]) -> None:
     """What is found only on a reading that guesses, where no surer reading has found it already."""
     covers: dict[int, _Cover] = {}
-    for place, start, end, source, label, view, score in disguises.find(texts):
+    for hit in disguises.find(texts):
+        if isinstance(hit, Crowded):
+            found[hit.place // _FIELDS].append(_limit_finding("too-many-findings", hit.place, texts[hit.place]))
+            continue
+        place, start, end, source, label, view, score = hit
         owner, name = place // _FIELDS, TEXT_FIELDS[place % _FIELDS]
         cover = covers.get(owner) or covers.setdefault(owner, _Cover(found[owner]))
         if not cover.overlaps((source, label, name), start, end):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from placet.screening import loops
 from placet.screening.alike import Signs
-from placet.screening.guesses import NOWHERE, TERM_COST, Evidence, Guess, Places, Vocabulary, words
+from placet.screening.guesses import NOWHERE, TERM_COST, Evidence, Full, Guess, Places, Vocabulary, words
 from placet.screening.keyed import Groups, KeyTable, asked_together
 from placet.screening.spelling import Spelling
 
@@ -52,10 +52,10 @@ class ShuffledNet:
         ]
         self._widths = sorted({length + between for length, between, _ in self._windows})
 
-    def guesses(self, spelling: Spelling, evidence: Evidence, least: int) -> Iterator[Guess]:
-        """Guesses of at least that strength."""
+    def guesses(self, spelling: Spelling, evidence: Evidence, least: int, full: Full) -> Iterator[Guess]:
+        """Guesses of at least that strength, where there is room for them."""
         if loops.kernel:
-            yield from self._compiled_guesses(spelling, evidence, least)
+            yield from self._compiled_guesses(spelling, evidence, least, full)
             return
         signs, alone = spelling.signs, words().alone
         mixed = _mixed(signs)
@@ -77,6 +77,8 @@ class ShuffledNet:
             strength = strength[asked] - _COMMON_COST * self._common[entry]
             strong = np.nonzero(strength >= least)[0]
             for i in strong.tolist():
+                if full("shuffled", int(at[asked[i]])):
+                    continue
                 yield from self._checked(
                     signs, int(at[asked[i]]), width, dropped, int(self._chosen[entry[i]]), int(strength[i]), least
                 )
@@ -91,10 +93,12 @@ class ShuffledNet:
         own = self._bags.compiled, self._together.compiled, self._chosen, self._common
         return loops.kernel.ShuffledNet(*own, words().alone, mixed, windows, _COMMON_COST)
 
-    def _compiled_guesses(self, spelling: Spelling, evidence: Evidence, least: int) -> Iterator[Guess]:
+    def _compiled_guesses(self, spelling: Spelling, evidence: Evidence, least: int, full: Full) -> Iterator[Guess]:
         signs = spelling.signs
         found = self._compiled.windows_of(signs, spelling.han.view(np.uint8), *evidence.explained, least)
         for which, start, term, strength in sorted(found):
+            if full("shuffled", start):
+                continue
             length, between, dropped = self._windows[which]
             yield from self._checked(signs, start, length + between, dropped, term, strength, least)
 
