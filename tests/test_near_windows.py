@@ -6,14 +6,17 @@ from typing import Final
 
 import pytest
 from packs import FILES, RULES, SERVED, only, pack_of, policy_of, rule
-from simulator import DAY, PLATFORM, Clock, Platform, audit_all, did, platform_on
+from simulator import DAY, PLATFORM, WRITER, Clock, Platform, audit_all, did, platform_on
 from stores import Backend
 
+from placet.house import open_house
 from placet.model import Finding, Item
 from placet.policy import AccountFacts, Policy, load_pack
 from placet.policy.cel import CelError
 from placet.policy.compiled import compile_condition
+from placet.procedure import account as accounts
 from placet.service import Submission
+from placet.settings import load
 
 pytest_plugins = ("stores",)
 
@@ -213,6 +216,24 @@ async def test_copies_of_one_batch_count_as_now(here: Platform) -> None:
     fired = [[hit.rule for hit in (await here.service.screening_record(each.state)).verdict.hits] for each in done]
     assert fired == [[], ["r0"], [], ["r2"], ["r3"]]
     await audit_all(here)
+
+
+async def test_a_whole_platform_counts_what_its_packs_ask_for(tmp_path: Path, clock: Clock) -> None:
+    """Put together from its settings, the index knows which windows the rules in force name."""
+    for name, text in {**SERVED, "rules.toml": RULES + rule("r", "near(3) == 1")}.items():
+        file = tmp_path / "sample" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    settings = load({"data": str(tmp_path / "data"), "packs": [str(tmp_path / "sample")], "log_level": "error"}, {})
+    settings.folder.mkdir()
+    async with open_house(settings, serving=False, create_key=True, clock=clock) as house:
+        opened = await house.service.open_account(
+            WRITER, lambda identity: accounts.Open(identity, "individual", "Harbour"), None, None
+        )
+        ask = Submission(did(opened).state.id, Item("Tea", STORY, category="general"))
+        done = [did(await house.service.submit(PLATFORM, ask)) for _ in range(2)]
+        fired = [[hit.rule for hit in (await house.service.screening_record(each.state)).verdict.hits] for each in done]
+        assert fired == [[], ["r"]]
 
 
 async def test_nothing_is_counted_where_no_rule_asks_or_near_copies_are_off(
