@@ -90,7 +90,7 @@ def pack(language: str, **changed: Any) -> p.PackPage:
         same=False,
         changes=changes(),
         more_changes=12,
-        actions=frozenset({"save", "propose", "withdraw"}),
+        actions=frozenset({"save", "propose", "withdraw", "try"}),
         own=False,
         timeline=(
             c.TimelineRow(

@@ -183,7 +183,7 @@ def test_pages_are_accessible_in_every_language(
         viewport=WIDE if size == "wide" else PHONE,  # type: ignore[arg-type]
         color_scheme=scheme,  # type: ignore[arg-type]
     )
-    page = sign_in(context, desk_platform, "admin", "lead", name=f"Eyes {scheme} {size}")
+    page = sign_in(context, desk_platform, "admin", "lead", "policy_editor", name=f"Eyes {scheme} {size}")
     console: list[str] = []
     page.on("console", lambda message: console.append(message.text) if message.type == "error" else None)
     problems: list[str] = []
@@ -222,7 +222,7 @@ def paths(platform: Platform) -> list[str]:
 
 def _version(platform: Platform) -> str:
     """The page of a version of a pack with a mistake in it."""
-    desk = Desk(platform, platform.person("policy_editor", name="Eddy"))
+    desk = Desk(platform, platform.person("policy_editor", name=f"Eddy {platform.recorded()}"))
     path = desk.begin()
     desk.save(path, "rules.toml", desk.text(path, "rules.toml") + "when = ")
     return path

@@ -280,7 +280,7 @@ def test_only_those_who_may(place: Platform, editor: Desk, approver: Desk) -> No
     assert "<textarea class=" not in page
     assert "added rule test-quilltern" in said(page)
     assert 'action="/desk/packs"' not in auditor.read("/desk/packs")
-    for desk, act in ((auditor, "withdraw"), (auditor, "propose"), (auditor, "files"), (editor, "approve")):
+    for desk, act in ((auditor, "withdraw"), (auditor, "propose"), (auditor, "files"), (auditor, "try"), (editor, "approve")):
         desk.post(f"{path}/{act}", status=403, reason="I would like to.")
     approver.post(f"{path}/files", status=403)
     approver.post("/desk/packs", status=403, pack="community")

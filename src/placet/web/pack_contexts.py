@@ -161,7 +161,7 @@ class PackPage(Value, frozen=True):
     changes: tuple[ChangeRow, ...]
     more_changes: int
     actions: frozenset[str]
-    """Of: save, propose, approve, return, withdraw, reopen."""
+    """Of: save, propose, approve, return, withdraw, reopen, try."""
     own: bool
     """The reader could approve, had they not edited or proposed it."""
     timeline: tuple[TimelineRow, ...]
