@@ -129,6 +129,7 @@ def sides(language: str) -> p.TrialResult:
 
 def pack_pages(language: str) -> dict[str, Value]:
     """The pages in their states: name -> context. The name begins with that of the template."""
+    w = words(language)
     typed = p.PackDraft(TEXT, "for the raffles", "lists/New.toml", "2027-03-28T02:30", "Because.")
     reads: dict[str, Any] = {"actions": frozenset[str](), "changes": (), "more_changes": 0}
     return {
@@ -183,6 +184,18 @@ def pack_pages(language: str) -> dict[str, Value]:
             categories=(),
             classes=(),
         ),
+        "figures": p.FiguresPage(
+            chrome(language, "/desk/rules"),
+            (
+                p.RuleFigures("community", "solicitation", w["ground"], "live", 12, 0, 1, (0, 5, 7)),
+                p.RuleFigures("community", "raffles", w["ground2"], "shadow", 0, 3, 0, (1, 1, 1)),
+                p.RuleFigures("community", "old", "old", "", 1, 0, 0, (1, 0, 0)),
+            ),
+            400,
+            NOW - 3 * DAY,
+            (NOW - 2 * DAY, NOW - DAY, NOW),
+        ),
+        "figures_none": p.FiguresPage(chrome(language, "/desk/rules"), (), 0, 0, ()),
         "rules_ahead": msgspec.structs.replace(
             rules(language), at=NOW + DAY, on="2026-11-25", moments=(NOW - DAY, NOW + HOUR)
         ),

@@ -208,6 +208,7 @@ def paths(platform: Platform) -> list[str]:
         "/desk/ledger/0",
         "/desk/try",
         "/desk/packs",
+        "/desk/rules",
         _version(platform),
         "/rules?on=2100-01-01",
         "/rules?on=1999-01-01",

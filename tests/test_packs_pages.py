@@ -280,7 +280,13 @@ def test_only_those_who_may(place: Platform, editor: Desk, approver: Desk) -> No
     assert "<textarea class=" not in page
     assert "added rule test-quilltern" in said(page)
     assert 'action="/desk/packs"' not in auditor.read("/desk/packs")
-    for desk, act in ((auditor, "withdraw"), (auditor, "propose"), (auditor, "files"), (auditor, "try"), (editor, "approve")):
+    for desk, act in (
+        (auditor, "withdraw"),
+        (auditor, "propose"),
+        (auditor, "files"),
+        (auditor, "try"),
+        (editor, "approve"),
+    ):
         desk.post(f"{path}/{act}", status=403, reason="I would like to.")
     approver.post(f"{path}/files", status=403)
     approver.post("/desk/packs", status=403, pack="community")
@@ -506,3 +512,19 @@ def test_dates_stand_for_instants(on: str, expected: str | None) -> None:
     now = datetime(2026, 11, 24, 9, tzinfo=UTC)
     micros = instant_of(on, round(now.timestamp() * 1_000_000))
     assert (None if micros is None else datetime.fromtimestamp(micros / 1_000_000, UTC).isoformat()) == expected
+
+
+# --- what the rules have done ------------------------------------------------------------------------------------
+
+
+def test_hits_are_counted_by_rule_and_day(new_platform: NewPlatform) -> None:
+    """A rule that fired twice today says two, in effect; one that never fired says none; an auditor may read it."""
+    platform = new_platform(packs=("community",))
+    auditor = Desk(platform, platform.person("auditor", name="Audrey"))
+    for _ in range(2):
+        platform.submit_as("held")
+    platform.submit(PLAIN)
+    page = said(auditor.read("/desk/rules"))
+    assert "the newest 3 items" in page
+    assert re.search(r"community/solicitation-words 2 0 0( ·){6} 2 ", page)
+    assert re.search(r"community/\S+ 0 0 0( ·){7}", page)

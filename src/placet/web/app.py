@@ -26,7 +26,7 @@ from placet.metrics import Metrics
 from placet.trials import Trials
 from placet.web.api import accounts, ledger, lists, publications, system
 from placet.web.auth import Gate
-from placet.web.console import admin, packs, records, review, session, trial, versions
+from placet.web.console import admin, figures, packs, records, review, session, trial, versions
 from placet.web.console import lists as lists_desk
 from placet.web.contexts import ProblemPage
 from placet.web.desk import Desk
@@ -84,7 +84,7 @@ def create_app(house: House, *, demo: bool = False) -> Litestar:
         exception_handlers={Exception: api_error},
     )
     static = create_static_files_router("/static", [str(files("placet.web") / "static")], include_in_schema=False)
-    sections = (session, review, trial, packs, versions, lists_desk, records, admin)
+    sections = (session, review, trial, packs, versions, figures, lists_desk, records, admin)
     handlers = [*pages.HANDLERS, *rules.HANDLERS, *(each for section in sections for each in section.HANDLERS)]
     checks = Router(
         "/",

@@ -176,3 +176,31 @@ class PackPage(Value, frozen=True):
     trial_problem: str = ""
     trial_facts: tuple[str, ...] = ()
     result: TrialResult | None = None
+
+
+class RuleFigures(Value, frozen=True):
+    """What a rule has done to the items that were counted."""
+
+    pack: str
+    rule: str
+    title: str
+    mode: str
+    """live, shadow or canary; empty where the rule is no longer in force."""
+    live: int
+    shadow: int
+    errors: int
+    days: tuple[int, ...]
+    """Hits by day of submission, with and without effect."""
+
+
+class FiguresPage(Value, frozen=True):
+    """/desk/rules : hits by day, in effect and in shadow, and errors, rule by rule."""
+
+    chrome: Chrome
+    rows: tuple[RuleFigures, ...]
+    items: int
+    """How many items were counted, the newest."""
+    since: Micros
+    """When the oldest of them was submitted; 0 for none."""
+    days: tuple[Micros, ...]
+    """The beginning of each day, UTC."""
