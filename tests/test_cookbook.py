@@ -28,7 +28,16 @@ from placet.policy.cel import (
     map_of,
 )
 from placet.policy.cel import check as calls
-from placet.policy.environment import DETECTOR_LISTS, ENVIRONMENT, MEANING, OF_FINDINGS, VARIABLES, leaves
+from placet.policy.environment import (
+    DETECTOR_LISTS,
+    ENVIRONMENT,
+    MEANING,
+    OF_FINDINGS,
+    VARIABLES,
+    WINDOW_MEANING,
+    WINDOWS,
+    leaves,
+)
 from placet.policy.notes import notes as remarks
 from placet.screening.contacts import KINDS
 
@@ -56,6 +65,7 @@ NAMED: Final[Mapping[str, tuple[set[str], Mapping[str, str]]]] = {
         {re.sub(r"^\w\.|\(.*$", "", form): text for form, text in macros.MEANING.items()},
     ),
     "calls": ({*calls.TEXT_CALLS, "matches", *["==", "!=", "in", "&&", "||", "?:", "[]", "."]}, calls.MEANING),
+    "windows": (set(WINDOWS), WINDOW_MEANING),
     "hits": ({name for name, _ in HIT.fields}, calls.HIT_MEANING),
 }
 """What is named by what is declared, and what has a sentence."""

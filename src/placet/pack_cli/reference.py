@@ -11,7 +11,7 @@ from placet.policy.cel import BOOL, COST_LIMIT, HIT, Function, Overload, Type, f
 from placet.policy.cel import check as calls
 from placet.policy.cel.cost import LIST_BOUND
 from placet.policy.cel.overloads import SCAN
-from placet.policy.environment import DETECTOR_LISTS, MEANING, OF_FINDINGS, TEXT_FIELDS, VARIABLES
+from placet.policy.environment import DETECTOR_LISTS, MEANING, OF_FINDINGS, TEXT_FIELDS, VARIABLES, WINDOW_MEANING
 
 _HEAD: Final = f"""\
 # Reference for rules
@@ -133,6 +133,8 @@ def _questions() -> Iterator[Sequence[str]]:
         yield f"`{name}('list')`", "list of hits" if kind.params else str(kind), calls.MEANING[name]
     for path in TEXT_FIELDS:
         yield f"`{path}.matches('pattern')`", "bool", calls.MEANING["matches"]
+    for name, meaning in WINDOW_MEANING.items():
+        yield f"`{name}(7)`", "int", meaning
 
 
 def _hit() -> Iterator[Sequence[str]]:

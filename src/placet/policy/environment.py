@@ -86,6 +86,12 @@ TEXT_FIELDS: Final[Mapping[str, str | None]] = {"item.title": "title", "item.bod
 WINDOWS: Final[Mapping[str, str]] = {"near": "near/within/{}", "near_accounts": "near/within/{}/accounts"}
 """The functions that count near copies of the last so many days, by the list under which they are reported."""
 
+WINDOW_MEANING: Final[Mapping[str, str]] = {
+    "near": "How many other publications of the last so many days, 1 to 365, have nearly the same text.",
+    "near_accounts": "How many accounts those are of.",
+}
+"""What these functions are for."""
+
 ENVIRONMENT: Final = Environment(VARIABLES, frozenset(TEXT_FIELDS), WINDOWS)
 
 DETECTOR_LISTS: Final[Mapping[str, str]] = {
