@@ -248,11 +248,13 @@ async def test_a_later_version_takes_the_place_of_an_earlier(here: Platform, clo
     first = await scheduled(here)
     clock.at += NOTICE
     await here.run_deadlines()
+    stricter = here.service.policy.digest
     shipped_files = files_of(bent())
     second = await scheduled(here, shipped_files)
     clock.at += NOTICE
     await here.run_deadlines()
     assert (await here.service.state(first.id)).status == "superseded"
+    assert here.service.shelf.at(clock.at - 1).digest == stricter, "an act of a moment ago is under what was in force"
     assert (await here.service.state(second.id)).status == "active"
     assert (await here.submit(await here.open_account(), POT)).status == "approved"
     third = await scheduled(here)

@@ -158,14 +158,14 @@ class Shelf:
 
     async def steps(self, approved: Sequence[Activation]) -> tuple[Step, ...]:
         """What is in force when, given these activations. Raises SettingsError for packs that do not go together."""
-        packs = {pack.id: pack for pack in self._base.packs}
-        steps = [Step(0, self._base)]
+        packs: dict[str, Pack | str] = {pack.id: pack for pack in self._base.packs}
+        planned = [(0, dict(packs))]
         for each in _in_order(approved):
-            packs[each.pack] = await self._pack(each.archive)
-            steps.append(Step(each.activate_at, await self._together(tuple(packs.values()))))
+            packs[each.pack] = each.archive
+            planned.append((each.activate_at, dict(packs)))
         past = self._clock() - _HOUR
-        first = max(place for place, step in enumerate(steps) if step.at <= past or not place)
-        return tuple(steps[first:])
+        first = max(place for place, (at, _) in enumerate(planned) if at <= past or not place)
+        return tuple([Step(at, await self._together(those.values())) for at, those in planned[first:]])
 
     async def proposed(self, state: Activation, activate_at: Micros) -> tuple[Step, ...]:
         """What would be in force when, if this version came into force at that instant. Raises SettingsError."""
@@ -174,7 +174,7 @@ class Shelf:
 
     async def _read_approved(self) -> tuple[Activation, ...]:
         found: list[Activation] = []
-        for status in ("active", "scheduled"):
+        for status in ("active", "scheduled", "superseded"):  # an act of a moment ago was under what is superseded now
             query = Query(kind="activation", status=status, limit=_PAGE)
             while rows := await self._store.page(query):
                 found += [kinds.decode(row) for row in rows]
@@ -187,7 +187,9 @@ class Shelf:
         latest = {each.pack: each for each in _in_order(self._approved) if each.activate_at <= now}
         return [each for each in self._approved if each.status == "active" and each != latest[each.pack]]
 
-    async def _together(self, packs: tuple[Pack, ...]) -> Policy:
+    async def _together(self, named: Iterable[Pack | str]) -> Policy:
+        """The policy of packs, some of them given by the hash of their archive."""
+        packs = [each if isinstance(each, Pack) else await self._pack(each) for each in named]
         digest = policy_digest(pack.digest for pack in packs)
         known = self._kept.get(digest)
         return await asyncio.to_thread(Policy, packs) if known is None else known
