@@ -40,11 +40,17 @@ def packs(language: str, **changes: Any) -> p.PacksPage:
             p.PackInForce("community", "1.2.0", digest("community"), w["pack"], ACTIVATION, NOW - 3 * DAY),
             p.PackInForce("cn-public-accounts", "2026.1", digest("accounts"), w["law_pack"]),
         ),
+        paused=(
+            p.PausedRule("community", "sold-elsewhere", w["ground"], NOW - HOUR, 60, 57, 1_203, 3, 20),
+            p.PausedRule("community", "links", w["ground2"], NOW - DAY, 1_000, 90, 50_000, 9, 20, " ", wrong=True),
+        ),
         scheduled=(version("scheduled"),),
         working=(version("draft", reason=""), version("checked"), version("proposed")),
         closed=(version("superseded"), version("withdrawn")),
         offered=(("eu-dsa", "EU"),),
         may_edit=True,
+        may_approve=True,
+        problem="pack_refusal.invalid_reason",
     )
     return msgspec.structs.replace(base, **changes)
 
@@ -135,8 +141,17 @@ def pack_pages(language: str) -> dict[str, Value]:
     return {
         "packs": packs(language),
         "packs_bare": packs(
-            language, scheduled=(), working=(), closed=(), offered=(), may_edit=False, problem="error.not_found"
+            language,
+            paused=(),
+            scheduled=(),
+            working=(),
+            closed=(),
+            offered=(),
+            may_edit=False,
+            may_approve=False,
+            problem="error.not_found",
         ),
+        "packs_read_only": packs(language, may_edit=False, may_approve=False, problem=""),
         "pack": pack(language),
         "pack_mistakes": pack(
             language,

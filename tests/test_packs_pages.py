@@ -1,17 +1,23 @@
 """The desk of the packs against a real platform: edited, checked, tried, proposed, approved, refused; rules by date."""
 
+import asyncio
 import html
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
 from packs_desk import QUILLTERN, RULE, Desk, said, status_of
-from platforms import PLAIN, NewPlatform, Platform, until
+from platforms import PLAIN, SOLICITING, NewPlatform, Platform, until
 
+from placet.house import open_house
+from placet.procedure.rule_guard import Pause
+from placet.rule_guards import guard_id
+from placet.service import SYSTEM_GUARD, Done, Plan, plainly
+from placet.settings import load
 from placet.web.public.rules import instant_of
 
 pytest_plugins = ("platforms",)
@@ -528,3 +534,56 @@ def test_hits_are_counted_by_rule_and_day(new_platform: NewPlatform) -> None:
     assert "the newest 3 items" in page
     assert re.search(r"community/solicitation-words 2 0 0( ·){6} 2 ", page)
     assert re.search(r"community/\S+ 0 0 0( ·){7}", page)
+
+
+# --- rules out of effect -----------------------------------------------------------------------------------------
+
+CONTACT: Final = ("community", "solicitation-words")
+
+
+async def _pause(folder: Path) -> None:
+    """Take a rule out of effect as the guard does, on a platform that no process serves."""
+    async with open_house(load({"data": str(folder), "log_level": "error"}, {}), serving=False) as house:
+        digest = next(pack.digest for pack in house.service.policy.packs if pack.id == CONTACT[0])
+        pause = Pause(guard_id(*CONTACT), *CONTACT, digest, (60, 57), (1_203, 3), 20)
+        done = await house.service.carry_out(SYSTEM_GUARD, "guard", pause.id, plainly(Plan(pause)))
+        assert isinstance(done, Done)
+
+
+@pytest.fixture(scope="module")
+def surged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A platform with a rule out of effect."""
+    made = Platform(tmp_path_factory.mktemp("surged") / "data", packs=("community",))
+    asyncio.run(_pause(made.folder))
+    try:
+        yield made.start()
+    finally:
+        made.stop()
+
+
+def test_a_rule_out_of_effect_is_put_back_with_a_reason(surged: Platform) -> None:
+    """The page has the numbers for all who read packs; those who approve put the rule back, once, and say why."""
+    edith = Desk(surged, surged.person("policy_editor", name="Edith"))
+    apollo = Desk(surged, surged.person("policy_approver", name="Apollo"))
+    resume = f"/desk/packs/rules/{'/'.join(CONTACT)}/resume"
+    assert surged.submit(SOLICITING)["status"] == "approved"
+    assert "Hit 57 of 60 acts within a quarter of an hour; before that, 3 of 1,203." in said(edith.read("/desk/packs"))
+    assert resume not in edith.read("/desk/packs")
+    edith.post(resume, status=403, reason="It was a sale.")
+    assert resume in apollo.read("/desk/packs")
+    refused = apollo.post(resume, status=422, reason="  ")
+    assert "A reason is missing." in said(refused.text)
+    assert 'aria-invalid="true"' in refused.text
+    assert surged.submit(SOLICITING)["status"] == "approved"
+
+    done = apollo.post(resume, reason="It was a sale.")
+    assert "The rule is back in effect." in said(done.text)
+    assert "Out of effect" not in said(done.text)
+    assert surged.submit(SOLICITING)["status"] == "held"
+    again = apollo.post(resume, status=409, reason="It was a sale.")
+    assert "The rule is in effect already." in said(again.text)
+    apollo.post("/desk/packs/rules/community/no-such-rule/resume", status=404, reason="Why not.")
+    entries = surged.entries(guard_id(*CONTACT))
+    assert [(each["kind"], each["body"].get("reason", "")) for each in entries][1:] == [
+        ("guard.resumed", "It was a sale.")
+    ]

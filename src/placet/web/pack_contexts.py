@@ -33,11 +33,35 @@ class VersionRow(Value, frozen=True):
     reason: str
 
 
+class PausedRule(Value, frozen=True):
+    """A rule that is out of effect since it hit far beyond its history, with the numbers that say so."""
+
+    pack: str
+    rule: str
+    title: str
+    """That of its ground, in the reader's language."""
+    since: Micros
+    acts: int
+    """Judged in the minutes before it was taken out."""
+    hits: int
+    """Of the rule among those."""
+    acts_before: int
+    hits_before: int
+    allowed: int
+    """The most hits of those minutes for which nothing would have happened."""
+    reason: str = ""
+    """What was typed, given back after a refusal."""
+    wrong: bool = False
+    """The reason was not one."""
+
+
 class PacksPage(Value, frozen=True):
     """/desk/packs : what is in force, what is to come, what is being worked on, what is over."""
 
     chrome: Chrome
     packs: tuple[PackInForce, ...]
+    paused: tuple[PausedRule, ...]
+    """Rules of theirs that are out of effect."""
     scheduled: tuple[VersionRow, ...]
     working: tuple[VersionRow, ...]
     """Drafts and proposals."""
@@ -45,6 +69,7 @@ class PacksPage(Value, frozen=True):
     offered: tuple[tuple[str, str], ...]
     """(id, title) of packs that ship with Placet and are not in force."""
     may_edit: bool
+    may_approve: bool
     problem: str = ""
 
 
