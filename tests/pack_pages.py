@@ -85,6 +85,7 @@ def pack(language: str, **changed: Any) -> p.PackPage:
         proposed_by="",
         approved_by="",
         backtest="",
+        report=None,
         reason="Fewer wrong hits on shop pages.",
         files=(("grounds.toml", 0), ("lists/contacts.toml", 0), ("pack.toml", 0), ("rules.toml", 0)),
         file="rules.toml",
@@ -133,6 +134,34 @@ def sides(language: str) -> p.TrialResult:
     return p.TrialResult(NOW + DAY, p.TrialSide("approve", (), ()), draft)
 
 
+def tested(**changes: Any) -> p.BacktestShown:
+    """A backtest in which two rules did something."""
+    newly = (("hold", 31), ("return", 2), ("refuse", 0), ("approve", 1))
+    base = p.BacktestShown(
+        packs=(f"community 1.3.0 sha256:{digest('draft')}",),
+        items=12_345,
+        since="2026-06-01T00:00:00Z",
+        until="2026-11-01T00:00:00Z",
+        judged_at="2026-12-01T00:00:00Z",
+        left_out=3,
+        unchanged=12_311,
+        newly=newly,
+        rules=(
+            p.TestedRule("community/raffles", "hold", "live", 33, 31, newly, "40% (12%–77%), 2 / 5"),
+            p.TestedRule("community/empty", "return", "shadow", 3, 0, (), ""),
+        ),
+        more_rules=4,
+        decided=5,
+        agreement=(("", "0% (0%–79%), 0 / 1"), ("40% (12%–77%), 2 / 5", "")),
+        changed=(
+            ("approve", "hold", 31, ((PUBLICATION, ("community/raffles", "community/links")), ("pub_2", ()))),
+            ("hold", "approve", 1, ()),
+        ),
+        troubles=(("community/broken: no such key", 2),),
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
 def pack_pages(language: str) -> dict[str, Value]:
     """The pages in their states: name -> context. The name begins with that of the template."""
     w = words(language)
@@ -175,6 +204,28 @@ def pack_pages(language: str) -> dict[str, Value]:
             actions=frozenset({"approve", "return", "withdraw"}),
             proposed_by="Ada",
             backtest=digest("backtest"),
+        ),
+        "pack_backtest": pack(
+            language,
+            status="proposed",
+            actions=frozenset({"approve", "return", "withdraw"}),
+            proposed_by="Ada",
+            backtest=digest("backtest"),
+            report=tested(),
+        ),
+        "pack_backtest_bare": pack(
+            language,
+            status="proposed",
+            actions=frozenset(),
+            backtest=digest("backtest"),
+            report=tested(since="", until="", judged_at="", left_out=0, rules=(), decided=0, changed=(), troubles=()),
+        ),
+        "pack_backtest_other": pack(
+            language,
+            draft=typed,
+            problem="pack_refusal.invalid_other_backtest",
+            problem_field="other_backtest",
+            problem_facts=("community 1.3.0 sha256:0",),
         ),
         "pack_own": pack(
             language,

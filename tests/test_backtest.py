@@ -64,10 +64,11 @@ from placet.backtest.items import Bounds, Items, ParquetItems, RecordItems, expo
 from placet.backtest.judge import RESULTS, Judge, judge  # noqa: E402 - the same
 from placet.backtest.languages import guess  # noqa: E402 - the same
 from placet.backtest.record import PostgresRecord, Record, SqliteRecord  # noqa: E402 - the same
-from placet.backtest.report import OUTCOMES, Report, Share, Time, Z  # noqa: E402 - the same
+from placet.backtest.report import OUTCOMES  # noqa: E402 - the same
 from placet.backtest.run import Asked, Folder, backtest  # noqa: E402 - the same
 from placet.backtest.shown import shown  # noqa: E402 - the same
 from placet.backtest.work import Crew  # noqa: E402 - the same
+from placet.backtest_report import Report, Share, Time, Z  # noqa: E402 - the same
 
 pytest_plugins = ("platforms", "stores")
 

@@ -1,7 +1,9 @@
 """The desk of the packs against a real platform: edited, checked, tried, proposed, approved, refused; rules by date."""
 
 import asyncio
+import hashlib
 import html
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,6 +15,7 @@ import pytest
 from packs_desk import QUILLTERN, RULE, Desk, said, status_of
 from platforms import PLAIN, SOLICITING, NewPlatform, Platform, until
 
+from placet.backtest_report import MOST_BYTES
 from placet.house import open_house
 from placet.procedure.rule_guard import Pause
 from placet.rule_guards import guard_id
@@ -587,3 +590,88 @@ def test_a_rule_out_of_effect_is_put_back_with_a_reason(surged: Platform) -> Non
     assert [(each["kind"], each["body"].get("reason", "")) for each in entries][1:] == [
         ("guard.resumed", "It was a sale.")
     ]
+
+
+# --- the backtest that a version is proposed with ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def report(surged: Platform, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The report of a backtest of the shipped pack, which is what a version is that nobody has changed yet."""
+    pytest.importorskip("pyarrow", reason="the extra `backtest` is not installed")
+    surged.submit(SOLICITING, account=surged.open_account())
+    out = tmp_path_factory.mktemp("backtest") / "out"
+    surged.cli("backtest", "--pack", "community", "--workers", "1", "--out", str(out))
+    return (out / "report.json").read_bytes()
+
+
+def propose(desk: Desk, path: str, report: bytes) -> httpx.Response:
+    """Propose a version with a file, as a browser does; the answer."""
+    fields = {"csrf": desk.csrf, "reason": "As tested.", "activate_at": ""}
+    sent = {"backtest": ("report.json", report, "application/json")}
+    return desk.http.post(
+        f"{path}/propose", data=fields, files=sent, headers={"origin": str(desk.http.base_url).rstrip("/")}
+    )
+
+
+def test_a_version_is_proposed_with_its_backtest(surged: Platform, report: bytes) -> None:
+    """The approver reads the totals and goes to the items; the hash of the very file stands on record."""
+    editor = Desk(surged, surged.person("policy_editor", name="Ester"))
+    approver = Desk(surged, surged.person("policy_approver", name="Abel"))
+    path = editor.begin()
+    assert status_of(propose(editor, path, report).text) == "proposed"
+    page = approver.read(path)
+    told = json.loads(report)
+    assert f"Items {told['items']} " in said(page)
+    assert f"As before {told['unchanged']} " in said(page)
+    fired = [each for each in told["rules"] if each["fired"]]
+    assert fired
+    assert all(each["rule"] in said(page) for each in fired)
+    samples = [
+        one["publication"] for each in told["transitions"] if each["then"] != each["now"] for one in each["samples"]
+    ]
+    assert samples, "what the guard let through is held again"
+    assert all(f'href="/desk/items/{each}"' in page for each in samples)
+    entries = surged.entries(path.rpartition("/")[2])
+    assert entries[-1]["body"]["backtest"] == hashlib.sha256(report).hexdigest()
+    editor.post(f"{path}/withdraw", reason="Done.")
+
+
+def test_a_backtest_of_other_files_is_refused(surged: Platform, report: bytes) -> None:
+    """After a change the report is about something else, and the page says about what; nothing is proposed."""
+    editor = Desk(surged, surged.person("policy_editor", name="Elias"))
+    path = editor.begin()
+    editor.add_rule(path)
+    refused = propose(editor, path, report)
+    assert (refused.status_code, status_of(refused.text)) == (422, "checked")
+    assert "The backtest was run with another version of this pack." in said(refused.text)
+    assert json.loads(report)["packs"][0] in said(refused.text)
+    assert "As tested." in refused.text
+
+
+@pytest.mark.parametrize("spoil", [b"{}", b"\xff\x00", b"[" * 100_000, b"extra", b"format", b"large"])
+def test_what_is_no_report_is_refused(surged: Platform, report: bytes, spoil: bytes) -> None:
+    """Other JSON, other bytes, a field too many, another format, or more than a report can be."""
+    told = json.loads(report)
+    content = {
+        b"extra": json.dumps(told | {"more": 1}).encode(),
+        b"format": json.dumps(told | {"format": "placet-backtest-report/2"}).encode(),
+        b"large": report + b" " * MOST_BYTES,
+    }.get(spoil, spoil)
+    editor = Desk(surged, surged.person("policy_editor", name=f"Eli {spoil[:6]!r}"))
+    path = editor.begin()
+    refused = propose(editor, path, content)
+    assert (refused.status_code, status_of(refused.text)) == (422, "checked")
+    assert "This is not the report of a backtest." in said(refused.text)
+
+
+def test_no_file_is_no_report_and_the_form_is_still_ours(surged: Platform) -> None:
+    """A browser sends an empty file where none was chosen; a form with a file needs this session's token too."""
+    editor = Desk(surged, surged.person("policy_editor", name="Enid"))
+    path = editor.begin()
+    forged = editor.http.post(f"{path}/propose", data={"csrf": "x", "reason": "Mine."}, files={"backtest": ("", b"")})
+    assert forged.status_code == 403
+    assert status_of(editor.read(path)) == "checked"
+    done = propose(editor, path, b"")
+    assert status_of(done.text) == "proposed"
+    assert "Backtest report" not in said(done.text)

@@ -8,12 +8,14 @@ import asyncio
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 import msgspec
 from whenever import PlainDateTime, RepeatedTime, SkippedTime
 
 from placet import kinds
+from placet.backtest_report import Report, judged_with, read_report
 from placet.errors import SettingsError, StoreCorrupt
 from placet.model import Micros, Refusal
 from placet.policy import LoadResult, Pack, Problem, load_pack
@@ -77,6 +79,11 @@ class Activations:
         """The version of a pack that is in force now."""
         return next((each for each in self._service.policy.packs if each.id == pack), None)
 
+    async def backtest(self, digest: str) -> Report | None:
+        """The report with that hash, in hex; None without one, and where it cannot be read any more."""
+        content = await self._service.store.blob(bytes.fromhex(digest)) if digest else None
+        return read_report(content) if content is not None else None
+
     # --- editing -------------------------------------------------------------------------------------------------
 
     async def open(self, who: Principal, pack: str, files: Mapping[str, str], note: str = "") -> Done | Refusal:
@@ -103,16 +110,27 @@ class Activations:
         return await self._service.carry_out(who, "activation", activation, plainly(plan), fresh=fresh)
 
     async def propose(
-        self, who: Principal, activation: str, activate_at: Micros, reason: str, backtest: str = ""
+        self, who: Principal, activation: str, activate_at: Micros, reason: str, backtest: bytes = b""
     ) -> Done | Refusal:
-        """Ask that another person puts it in force. Refused where it could not be in force beside the others."""
+        """Ask that another person puts it in force. Refused where it could not be in force beside the others.
+
+        `backtest` is the report of a backtest of this very version, as the file that was written; it is kept beside
+        the record, and its hash stands in the entry.
+        """
+        report = read_report(backtest) if backtest else None
+        if backtest and report is None:
+            return Refusal("invalid", {"field": "backtest"})
+        digest = sha256(backtest).digest() if backtest else b""
+        blobs = ((digest, backtest),) if backtest else ()
 
         async def gather(state: Activation | None, _: Context) -> Plan | Refusal:
             if state is not None and state.status == "checked":
                 unfit = await self._unfit(state, activate_at)
                 if unfit is not None:
                     return unfit
-            return Plan(Propose(activate_at, reason, backtest))
+                if report is not None and not judged_with(report, state.pack, state.digest):
+                    return Refusal("invalid", {"field": "other_backtest", "detail": ", ".join(report.packs)[:400]})
+            return Plan(Propose(activate_at, reason, digest.hex()), blobs=blobs)
 
         return await self._service.carry_out(who, "activation", activation, gather)
 

@@ -23,8 +23,9 @@ import pyarrow as pa
 from placet import __version__
 from placet.backtest.costs import Costs
 from placet.backtest.items import Bounds, Chunk, Items
-from placet.backtest.report import Report, Tally
+from placet.backtest.report import Tally
 from placet.backtest.work import Brief, Crew, Judged, workers
+from placet.backtest_report import Report
 from placet.errors import PlacetError, SettingsError
 from placet.model import Micros, Value
 from placet.policy import Policy

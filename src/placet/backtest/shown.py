@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final
 
-from placet.backtest.report import OUTCOMES, Agreement, Group, Newly, Report, Share
+from placet.backtest.report import OUTCOMES
+from placet.backtest_report import Agreement, Group, Newly, Report, Share
 
 _MOST_RULES: Final = 40
 _GAP: Final = "  "

@@ -147,6 +147,46 @@ class TrialResult(Value, frozen=True):
     draft: TrialSide
 
 
+class TestedRule(Value, frozen=True):
+    """What a rule has done in a backtest."""
+
+    rule: str
+    then: str
+    mode: str
+    fired: int
+    new: int
+    """Items on which it fires and did not when they were submitted."""
+    newly: tuple[tuple[str, int], ...]
+    """(outcome, items): of the new ones, those that come to another outcome."""
+    precision: str
+    """Of the items on which it fired and a person decided, those that were restricted; empty for none."""
+
+
+class BacktestShown(Value, frozen=True):
+    """What an approver is shown of the backtest that a version is proposed with."""
+
+    packs: tuple[str, ...]
+    items: int
+    since: str
+    until: str
+    judged_at: str
+    """RFC 3339, empty for none."""
+    left_out: int
+    unchanged: int
+    newly: tuple[tuple[str, int], ...]
+    """(outcome, items that come to it and did not)."""
+    rules: tuple[TestedRule, ...]
+    more_rules: int
+    decided: int
+    """Items on which a person has decided."""
+    agreement: tuple[tuple[str, str], tuple[str, str]]
+    """(precision, recall) of the rules then, and with this version; empty for none."""
+    changed: tuple[tuple[str, str, int, tuple[tuple[str, tuple[str, ...]], ...]], ...]
+    """(outcome then, outcome now, items, some of them with the rules that fired)."""
+    troubles: tuple[tuple[str, int], ...]
+    """(what failed, on how many items)."""
+
+
 class PackPage(Value, frozen=True):
     """/desk/packs/{activation} : a version of a pack: its files, mistakes, difference, life, and what one may do."""
 
@@ -168,6 +208,9 @@ class PackPage(Value, frozen=True):
     proposed_by: str
     approved_by: str
     backtest: str
+    """The hash of the report that it is proposed with; empty for none."""
+    report: BacktestShown | None
+    """None without one, and where it cannot be read any more."""
     reason: str
     files: tuple[tuple[str, int], ...]
     """(name, how many mistakes it has)."""

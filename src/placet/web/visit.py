@@ -14,6 +14,7 @@ from placet.store.contract import Query
 from placet.web.auth import Session
 from placet.web.contexts import Chrome, Person
 from placet.web.desk import Desk, desk_of
+from placet.web.multipart import read_parts
 from placet.web.render import render
 from placet.web.strict import StrictRequest, check_text
 
@@ -100,6 +101,16 @@ class Visit:
         """The fields of a posted form, the last of each name. Raises `bad_form_token` unless it is ours."""
         return dict(await self.fields())
 
+    async def form_and_files(self) -> tuple[dict[str, str], dict[str, bytes]]:
+        """The same of a form that may come with files, and the files by the names of their fields."""
+        sent = self.request.header("content-type") or ""
+        if not sent.lower().startswith("multipart/form-data"):
+            return await self.form(), {}
+        self.request.check_media_type("multipart/form-data")
+        check_same_origin(self.request)
+        parts = read_parts(sent, await self.request.body())
+        return dict(self._ours(parts.fields)), parts.files
+
     async def fields(self) -> list[tuple[str, str]]:
         """All fields of a posted form, in order."""
         self.request.check_media_type("application/x-www-form-urlencoded")
@@ -111,6 +122,10 @@ class Visit:
             )
         except ValueError as problem:
             raise BadInput(f"The form cannot be read: {problem}.", code="malformed_json") from problem
+        return self._ours(fields)
+
+    def _ours(self, fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """The fields of a form that this session's page sent. Raises BadInput, or `bad_form_token`."""
         for name, value in fields:
             check_text(value, name)
         if self.session is not None and dict(fields).get("csrf") != self.session.csrf:

@@ -5,13 +5,23 @@ from typing import Final
 
 import msgspec
 
+from placet.backtest_report import Agreement, Newly, Report, RuleLine, Share
 from placet.model import Json, Refusal
 from placet.policy import Pack, Problem, say
 from placet.policy.difference import Change, Edit, difference
 from placet.procedure.activation import Activation
 from placet.trials import Comparison, Side
 from placet.web.console import show
-from placet.web.pack_contexts import ChangeRow, EditRow, MistakeRow, TrialResult, TrialSide, VersionRow
+from placet.web.pack_contexts import (
+    BacktestShown,
+    ChangeRow,
+    EditRow,
+    MistakeRow,
+    TestedRule,
+    TrialResult,
+    TrialSide,
+    VersionRow,
+)
 from placet.web.render import tables
 from placet.web.visit import problem_of
 
@@ -19,6 +29,8 @@ MOST_CHANGES: Final = 200
 _MOST_VALUES: Final = 20
 _MOST_CHARS: Final = 600
 _MOST_MISTAKES: Final = 100
+_MOST_TESTED: Final = 40
+_MOST_SAMPLES: Final = 10
 
 
 def version_row(state: Activation, names: Mapping[str, str]) -> VersionRow:
@@ -98,6 +110,64 @@ def _side(side: Side, language: str) -> TrialSide:
         hits=tuple(show.hit_row(side.policy, hit, language, seen) for hit in hits),
         errors=tuple((f"{each.pack}/{each.rule}", each.error) for each in verdict.errors),
     )
+
+
+# --- the backtest it is proposed with ----------------------------------------------------------------------------
+
+
+def report_of(report: Report | None) -> BacktestShown | None:
+    """What an approver is shown of a backtest."""
+    if report is None:
+        return None
+    acted = [each for each in report.rules if each.fired or each.fired_then or each.shadow or each.errors]
+    acted.sort(key=lambda each: (-each.new, -each.fired, each.rule))
+    changed = [each for each in report.transitions if each.then != each.now]
+    return BacktestShown(
+        packs=report.packs[:_MOST_TESTED],
+        items=report.items,
+        since=report.since,
+        until=report.until,
+        judged_at=report.judged_at,
+        left_out=report.erased + report.unreadable,
+        unchanged=report.unchanged,
+        newly=_newly(report.newly),
+        rules=tuple(map(_tested, acted[:_MOST_TESTED])),
+        more_rules=len(report.rules) - len(acted[:_MOST_TESTED]),
+        decided=report.agreement_now.decided,
+        agreement=(_agreed(report.agreement_then), _agreed(report.agreement_now)),
+        changed=tuple(
+            (
+                each.then,
+                each.now,
+                each.items,
+                tuple((one.publication, one.rules) for one in each.samples[:_MOST_SAMPLES]),
+            )
+            for each in changed[:_MOST_TESTED]
+        ),
+        troubles=tuple((each.error, each.items) for each in report.troubles[:_MOST_TESTED]),
+    )
+
+
+def _tested(line: RuleLine) -> TestedRule:
+    return TestedRule(
+        line.rule, line.then, line.mode, line.fired, line.new, _newly(line.newly), _share(line.restricted_by_people)
+    )
+
+
+def _newly(newly: Newly) -> tuple[tuple[str, int], ...]:
+    """(outcome, items), as many as there are outcomes."""
+    return (("hold", newly.held), ("return", newly.returned), ("refuse", newly.refused), ("approve", newly.approved))
+
+
+def _agreed(agreement: Agreement) -> tuple[str, str]:
+    return _share(agreement.precision), _share(agreement.recall)
+
+
+def _share(share: Share) -> str:
+    """A share with its interval, and of how many: "40% (12%-77%), 5"; empty for none."""
+    if share.share is None or share.low is None or share.high is None:
+        return ""
+    return f"{share.share:.0%} ({share.low:.0%}–{share.high:.0%}), {share.count:,} / {share.of:,}"
 
 
 # --- refusals ----------------------------------------------------------------------------------------------------

@@ -100,6 +100,7 @@ async def _page(here: Visit, activation: str, shown: _Shown) -> Response[str]:
         proposed_by=names.get(state.proposed_by, state.proposed_by),
         approved_by=names.get(state.approved_by, state.approved_by),
         backtest=state.backtest,
+        report=pack_view.report_of(await here.desk.activations.backtest(state.backtest)),
         reason=state.reason,
         files=tuple((name, sum(each.file == name for each in checked.problems)) for name in sorted(files)),
         file=file,
@@ -211,7 +212,7 @@ async def check_file(request: StrictRequest, activation: str) -> Response[bytes]
 async def propose(request: StrictRequest, activation: str) -> Redirect | Response[str]:
     """Ask that another person puts it in force, at an instant of the pack's own clocks or as soon as may be."""
     here = await signed_in(request, "policy.edit")
-    form = await here.form()
+    form, files_sent = await here.form_and_files()
     local = form.get("activate_at", "").strip()[:40]
     at = 0
     if local:
@@ -222,7 +223,8 @@ async def propose(request: StrictRequest, activation: str) -> Redirect | Respons
         if found is None:
             return await _done(here, activation, form, Refusal("invalid", {"field": "activate_at"}), "")
         at = found
-    done = await here.desk.activations.propose(here.who.principal, activation, at, form.get("reason", "")[:2_000])
+    reason, report = form.get("reason", "")[:2_000], files_sent.get("backtest", b"")
+    done = await here.desk.activations.propose(here.who.principal, activation, at, reason, report)
     return await _done(here, activation, form, done, "pack_proposed")
 
 
