@@ -452,7 +452,7 @@ class ParquetItems:
 
     def chunk(self, number: int) -> Chunk:
         """See Items.chunk. What could not be read when the file was made counts with its first chunk."""
-        table = self._file.read_row_group(number, SCHEMA.names).cast(SCHEMA)
+        table = self._file.read_row_group(number, SCHEMA.names, use_threads=False).cast(SCHEMA)
         if self.bounds != Bounds():
             table = table.filter(pa.array([self.bounds.takes(*key) for key in _keys(table)], pa.bool_()))
         (batch,) = table.combine_chunks().to_batches() or [pa.RecordBatch.from_pylist([], SCHEMA)]

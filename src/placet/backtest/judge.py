@@ -4,6 +4,9 @@ Texts are screened again with the policy's own lists, as they were changed on th
 those of the content and of the account at that moment, and over them those that were recorded. Findings that cannot be
 made again are those that were recorded. Each act is judged by the rules in force at its own instant, or all of them by
 those in force at one.
+
+Most texts hold nothing that any rule asks for. For those the verdict is known without the facts, which are put together
+for the others alone: that is where most of the time of a backtest would go.
 """
 
 from collections import OrderedDict
@@ -15,9 +18,9 @@ import msgspec
 import pyarrow as pa
 
 from placet.audit import lay_over
-from placet.backtest.languages import guess
+from placet.backtest.languages import guesses
 from placet.lexicons import built
-from placet.model import Finding, Item, Json, Medium, Micros, Source, Verdict
+from placet.model import Finding, Item, Json, Medium, Micros, RuleHit, Source, Verdict
 from placet.policy import AccountFacts, Pack, Policy, requote
 from placet.procedure.word_list import Changes
 from placet.screening import Lexicon, screen_batch
@@ -47,6 +50,19 @@ _facts: Final = msgspec.json.Decoder(dict[str, Json])
 _findings: Final = msgspec.json.Decoder(list[Finding])
 _source: Final = msgspec.json.Decoder(Source)
 _media: Final = msgspec.json.Decoder(tuple[Medium, ...])
+
+
+class _Act(msgspec.Struct, frozen=True):
+    at: Micros | None = None
+
+
+class _Recorded(msgspec.Struct):
+    """Of recorded facts, those of the act."""
+
+    act: _Act = _Act()
+
+
+_recorded: Final = msgspec.json.Decoder(list[_Recorded])
 
 
 class _Lists(msgspec.Struct):
@@ -87,6 +103,13 @@ class Judge:
             self._plain = (at, self.policy.next_struck(at) or 1 << 62, lexicon)
         return lexicon
 
+    def lexicon_of_all(self, ats: Sequence[Micros], lists: Sequence[str]) -> Lexicon | None:
+        """The one lexicon for all these texts, as `lexicon` takes them; None where there are several, or no text."""
+        if not ats or any(lists):
+            return None
+        lexicon = self.lexicon(min(ats), "")
+        return lexicon if self.at or max(ats) < self._plain[1] else None
+
     def _with_changes(self, lists: str) -> Lexicon:
         key = (lists, self.at)
         if key not in self._changed:
@@ -97,39 +120,76 @@ class Judge:
         return self._changed[key]
 
 
+class Cases:
+    """A batch of items whose texts are screened."""
+
+    def __init__(self, batch: pa.RecordBatch, by: Judge) -> None:
+        self._by = by
+        columns = _Columns(batch)
+        self._columns = columns
+        self.items: Sequence[Item] = list(_items(columns))
+        self.publications: Sequence[str] = columns["publication"]
+        self.findings: list[list[Finding]] = _screened(self.items, columns["at"], columns["lists"], by)
+        for place, text in enumerate(columns["findings"]):
+            if text:
+                self.findings[place] += requote(_findings.decode(text), self.items[place])
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def ats(self) -> list[Micros]:
+        """The instant of each by whose rules it is judged, which facts() has as act.at."""
+        if self._by.at:
+            return [self._by.at] * len(self)
+        acts = _recorded.decode(f"[{','.join(self._columns['facts'])}]")
+        return [
+            at if recorded.act.at is None else recorded.act.at
+            for recorded, at in zip(acts, self._columns["at"], strict=True)
+        ]
+
+    def case(self, place: int) -> Case:
+        """One of them, with its facts."""
+        return Case(self.publications[place], self.facts(place), self.findings[place])
+
+    def facts(self, place: int) -> dict[str, Json]:
+        """The facts of one: those of the content and the account then, and over them what was recorded."""
+        names = ("account", "account_class", "rights", "agreement", "territory", "at", "facts")
+        account, own_class, rights, agreement, territory, at, recorded = (self._columns[name][place] for name in names)
+        holder = AccountFacts(account, own_class or AccountFacts().account_class, tuple(rights), agreement, territory)
+        facts = self._by.policy.facts(self.items[place], holder, at)
+        lay_over(facts, _facts.decode(recorded))
+        if self._by.at:
+            facts["act"]["at"] = self._by.at
+        return facts
+
+
+class _Columns(dict[str, list[Any]]):
+    """The columns of a batch as lists, made when they are asked for."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        super().__init__()
+        self._batch = batch
+
+    def __missing__(self, name: str) -> list[Any]:
+        self[name] = made = self._batch.column(name).to_pylist()
+        return made
+
+
 def judge(batch: pa.RecordBatch, by: Judge) -> pa.RecordBatch:
     """What the policy says of each item: RESULTS."""
-    return verdicts(batch, cases(batch, by), by)
+    return verdicts(batch, Cases(batch, by), by)
 
 
-def cases(batch: pa.RecordBatch, by: Judge) -> list[Case]:
-    """Screen the texts of a batch, and put together what the rules are asked about."""
-    columns = batch.to_pydict()
-    items = list(_items(columns))
-    lexicons = map(by.lexicon, columns["at"], columns["lists"])
-    found: list[list[Finding]] = []
-    for _, group in groupby(zip(lexicons, items, strict=True), key=lambda pair: id(pair[0])):
-        pairs = list(group)  # of one lexicon, one after the other: they are screened in one scan
-        found += screen_batch([item for _, item in pairs], pairs[0][0])
-    further = zip(items, columns["findings"], strict=True)
-    others = [requote(_findings.decode(text), item) if text else [] for item, text in further]
-    facts = _facts_of(columns, items, by)
-    each = zip(columns["publication"], facts, found, others, strict=True)
-    return [Case(publication, known, [*own, *other]) for publication, known, own, other in each]
-
-
-def verdicts(batch: pa.RecordBatch, given: Sequence[Case], by: Judge) -> pa.RecordBatch:
+def verdicts(batch: pa.RecordBatch, cases: Cases, by: Judge) -> pa.RecordBatch:
     """Ask the rules about each case of the batch."""
-    evaluate = by.policy.evaluate
-    found = [evaluate(case.facts, case.findings, case.publication) for case in given]
-    texts = zip(batch.column("title").to_pylist(), batch.column("body").to_pylist(), strict=True)
+    found = list(_verdicts(cases, by.policy))
     made: dict[str, Any] = {
-        "language": [guess(f"{title}\n{body}") for title, body in texts],
+        "language": guesses([f"{item.title}\n{item.body}" for item in cases.items]),
         "then": batch.column("outcome"),
         "rules_then": batch.column("rules"),
         "now": [verdict.outcome for verdict in found],
-        "rules": [[f"{hit.pack}/{hit.rule}" for hit in verdict.hits] for verdict in found],
-        "shadow": [[f"{hit.pack}/{hit.rule}" for hit in verdict.shadow] for verdict in found],
+        "rules": [_names(verdict.hits) for verdict in found],
+        "shadow": [_names(verdict.shadow) for verdict in found],
         "errors": [_errors(verdict) for verdict in found],
     }
     taken = [made.get(name) for name in RESULTS.names]
@@ -140,12 +200,38 @@ def verdicts(batch: pa.RecordBatch, given: Sequence[Case], by: Judge) -> pa.Reco
     return pa.RecordBatch.from_arrays(arrays, schema=RESULTS)
 
 
+def _verdicts(cases: Cases, policy: Policy) -> Iterator[Verdict]:
+    for place, (findings, at) in enumerate(zip(cases.findings, cases.ats(), strict=True)):
+        verdict = policy.unasked(findings, at)
+        if verdict is None:
+            case = cases.case(place)
+            verdict = policy.evaluate(case.facts, findings, case.publication)
+        yield verdict
+
+
 def _array(column: Any, kind: pa.DataType) -> pa.Array:
     return column if isinstance(column, pa.Array) else pa.array(column, kind)
 
 
-def _errors(verdict: Verdict) -> list[str]:
-    return [f"{each.pack}/{each.rule}: {each.error}" for each in verdict.errors]
+def _names(hits: Sequence[RuleHit]) -> Sequence[str]:
+    return [f"{hit.pack}/{hit.rule}" for hit in hits] if hits else ()
+
+
+def _errors(verdict: Verdict) -> Sequence[str]:
+    return [f"{each.pack}/{each.rule}: {each.error}" for each in verdict.errors] if verdict.errors else ()
+
+
+def _screened(items: Sequence[Item], ats: Sequence[Micros], lists: Sequence[str], by: Judge) -> list[list[Finding]]:
+    """Screen each text with the lexicon of its instant; those of one lexicon that follow each other in one scan."""
+    lexicon = by.lexicon_of_all(ats, lists)
+    if lexicon is not None:
+        return screen_batch(items, lexicon)
+    found: list[list[Finding]] = []
+    lexicons = map(by.lexicon, ats, lists)
+    for _, group in groupby(zip(lexicons, items, strict=True), key=lambda pair: id(pair[0])):
+        pairs = list(group)
+        found += screen_batch([item for _, item in pairs], pairs[0][0])
+    return found
 
 
 def _items(columns: Mapping[str, list[Any]]) -> Iterator[Item]:
@@ -163,16 +249,3 @@ def _items(columns: Mapping[str, list[Any]]) -> Iterator[Item]:
 
 
 _NO_SOURCE: Final = Source()
-
-
-def _facts_of(columns: Mapping[str, list[Any]], items: Sequence[Item], by: Judge) -> Iterator[dict[str, Json]]:
-    """The facts of each item: of the content and the account then, and over them what was recorded."""
-    names = ("account", "account_class", "rights", "agreement", "territory", "at", "facts")
-    rows = zip(*(columns[name] for name in names), strict=True)
-    for item, (account, own_class, rights, agreement, territory, at, recorded) in zip(items, rows, strict=True):
-        holder = AccountFacts(account, own_class or AccountFacts().account_class, tuple(rights), agreement, territory)
-        facts = by.policy.facts(item, holder, at)
-        lay_over(facts, _facts.decode(recorded))
-        if by.at:
-            facts["act"]["at"] = by.at
-        yield facts

@@ -62,6 +62,10 @@ class Group(NamedTuple):
     called_by: Mapping[Found, tuple[int, ...]]
     always_places: frozenset[int]
 
+    def is_silent(self, found: Iterable[Found]) -> bool:
+        """Whether no rule can be true, or fail, where this was found, and no scope need be asked."""
+        return not self.always and self.scope is None and self.called_by.keys().isdisjoint(found)
+
     def called_for(self, found: Iterable[Found]) -> Sequence[Runnable]:
         """Give the rules that may be true, or fail, where this was found, in the order of the pack."""
         called_by = self.called_by

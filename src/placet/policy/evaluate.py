@@ -279,6 +279,7 @@ class Policy:
         self.lexicon: Final = Lexicon.build(term_lists(self.packs), specs)
         """Every term of every list, also those whose time is over: see `struck` and `lexicon_at`."""
         self._lapses: Final = lapses(self.packs)
+        self._approved: Final = Verdict("approve", policy=self.digest)
 
     def struck(self, at: Micros) -> dict[str, frozenset[str]]:
         """The terms that no longer count at that instant, by list."""
@@ -324,6 +325,15 @@ class Policy:
         for group in self._in_force(on, facts["act"]["at"]):
             evaluation.run(group)
         return evaluation.verdict(self.digest)
+
+    def unasked(self, findings: Sequence[Finding], at: Micros, on: str = "publication") -> Verdict | None:
+        """Give the verdict where the rules in force at that instant ask for nothing but what was not found.
+
+        It is what `evaluate` gives then, whatever the facts. None where a rule or scope must be asked.
+        """
+        groups = self._in_force(on, at)
+        index = FindingIndex(findings) if findings else _NOTHING
+        return self._approved if all(group.is_silent((*index.lists, *index.patterns)) for group in groups) else None
 
     def why(
         self, pack: str, rule: str, facts: Mapping[str, Json], findings: Sequence[Finding], *, words: bool = False
