@@ -62,7 +62,7 @@ from placet.backtest.command import instant  # noqa: E402 - the same
 from placet.backtest.costs import Costs  # noqa: E402 - the same
 from placet.backtest.items import Bounds, Items, ParquetItems, RecordItems, export  # noqa: E402 - the same
 from placet.backtest.judge import RESULTS, Judge, judge  # noqa: E402 - the same
-from placet.backtest.languages import guess  # noqa: E402 - the same
+from placet.backtest.languages import GUESSES, LOOKED_AT, guess, guesses  # noqa: E402 - the same
 from placet.backtest.record import PostgresRecord, Record, SqliteRecord  # noqa: E402 - the same
 from placet.backtest.report import OUTCOMES  # noqa: E402 - the same
 from placet.backtest.run import Asked, Folder, backtest  # noqa: E402 - the same
@@ -554,6 +554,20 @@ def test_intervals_are_those_of_the_tables() -> None:
 def test_a_guess_at_the_language(text: str, language: str) -> None:
     """Characters alone decide; what they do not tell is not told."""
     assert guess(text) == language
+
+
+@given(st.lists(st.text(st.sampled_from("茶葉叶東东方人語语aÖお。 "), max_size=2 * LOOKED_AT), max_size=8))
+def test_guesses_together_are_those_apart(texts: list[str]) -> None:
+    """A guess has nothing of the texts beside it, nor of what comes after its first characters."""
+    apart = [guess(text[:LOOKED_AT]) for text in texts]
+    assert guesses(texts) == apart
+    assert set(apart) <= set(GUESSES)
+
+
+@given(st.text(st.sampled_from("茶葉叶東东方語语aÖ。 "), max_size=LOOKED_AT))
+def test_a_guess_counts_each_character_once(text: str) -> None:
+    """Repeating a character tells nothing more."""
+    assert guess(text) == guess("".join(dict.fromkeys(text)))
 
 
 def test_costs_add_up() -> None:

@@ -300,9 +300,9 @@ def test_contacts_of_any_kind_are_a_list() -> None:
 # --- scope ---------------------------------------------------------------------------------------------------------
 
 
-def scoped(scope: str) -> Policy:
+def scoped(scope: str, rules: str = rule("r", "true")) -> Policy:
     head = HEAD.replace("title =", f'scope = "{scope}"\ntitle =', 1)
-    return Policy([pack_of(rule("r", "true"), **{"pack.toml": head})])
+    return Policy([pack_of(rules, **{"pack.toml": head})])
 
 
 def test_out_of_scope_no_gate_fires() -> None:
@@ -326,6 +326,42 @@ def test_scope_that_fails_holds() -> None:
 def test_scope_is_among_the_recorded_facts() -> None:
     """What decided the scope is kept with the entry."""
     assert "account.territory" in scoped("account.territory == 'CN'").reads
+
+
+# --- verdicts without facts ----------------------------------------------------------------------------------------
+
+
+def of_words(more: str = "") -> str:
+    return rule("rude", "terms('rude') && account.rights.size() == 0", more=more)
+
+
+def test_a_text_without_what_the_rules_look_for_is_approved_without_facts() -> None:
+    """Where no rule can fire or fail, the verdict is that of evaluate, whatever the facts are."""
+    policy = policy_of(of_words())
+    assert policy.unasked([], AT) == judge(policy)
+    assert policy.unasked([found("others", 100)], AT) == judge(policy)
+    assert policy.unasked([found("rude", 100)], AT, "profile") == Verdict("approve", policy=policy.digest)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [of_words() + rule("rights", "account.rights.size() == 0"), rule("either", "terms('rude') || item.blank")],
+)
+def test_a_rule_that_may_fire_on_facts_must_be_asked(rules: str) -> None:
+    """A rule that may be true of a text in which nothing was found needs the facts."""
+    assert policy_of(rules).unasked([], AT) is None
+
+
+def test_a_rule_must_be_asked_from_its_first_day_on() -> None:
+    """What calls for a rule counts while the rule is in force."""
+    policy, hit = policy_of(of_words(LATER)), [found("rude", 100)]
+    assert policy.unasked(hit, AT) == judge(policy)
+    assert policy.unasked(hit, AT + 86_400_000_000) is None
+
+
+def test_a_scope_must_be_asked() -> None:
+    """A scope may fail, and an error holds: it is asked also where nothing was found."""
+    assert scoped("item.category == 'general'", of_words()).unasked([], AT) is None
 
 
 # --- what is recorded, and replay ----------------------------------------------------------------------------------

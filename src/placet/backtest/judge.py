@@ -171,7 +171,8 @@ class _Columns(dict[str, list[Any]]):
         self._batch = batch
 
     def __missing__(self, name: str) -> list[Any]:
-        self[name] = made = self._batch.column(name).to_pylist()
+        made: list[Any] = self._batch.column(name).to_pylist()
+        self[name] = made
         return made
 
 

@@ -1,5 +1,4 @@
-"""A guess at what a text is written in, from its first characters alone. It takes less than
-a microsecond a text where there are many, and knows no words.
+"""A guess at what a text is written in, from its first characters alone. It knows no words.
 
 "zh-Hant" and "zh-Hans" have more characters that only the one way of writing has (OpenCC's tables t2s and s2t); "zh" is
 Chinese with no such character, or as many of each; "en" is any text whose letters are those of ASCII; "other" is the

@@ -81,6 +81,8 @@ class Timeline(NamedTuple):
 
     boundaries: tuple[Micros, ...]
     groups: tuple[tuple[Group, ...], ...]
+    silent: tuple[bool, ...]
+    """Of each of `groups`, whether no rule is to be asked where nothing was found."""
 
 
 class PackRules(NamedTuple):
@@ -148,7 +150,8 @@ def _timeline(kind: str, packs: tuple[PackRules, ...], labels: Labels) -> Timeli
     rules = [one for pack in chosen for one in pack.rules]
     boundaries = sorted({one.starts for one in rules} | {one.ends for one in rules if one.ends is not None})
     groups = ((), *(_in_force(start, chosen, labels) for start in boundaries))
-    return Timeline(tuple(boundaries), groups)
+    silent = tuple(all(group.is_silent(()) for group in each) for each in groups)
+    return Timeline(tuple(boundaries), groups, silent)
 
 
 def _in_force(start: Micros, packs: tuple[PackRules, ...], labels: Labels) -> tuple[Group, ...]:

@@ -331,9 +331,13 @@ class Policy:
 
         It is what `evaluate` gives then, whatever the facts. None where a rule or scope must be asked.
         """
-        groups = self._in_force(on, at)
-        index = FindingIndex(findings) if findings else _NOTHING
-        return self._approved if all(group.is_silent((*index.lists, *index.patterns)) for group in groups) else None
+        timeline = self._timelines.get(on)
+        if timeline is None:
+            return self._approved
+        place = bisect_right(timeline.boundaries, at)
+        if not timeline.silent[place] or (findings and self._called_for(timeline.groups[place], findings)):
+            return None
+        return self._approved
 
     def why(
         self, pack: str, rule: str, facts: Mapping[str, Json], findings: Sequence[Finding], *, words: bool = False
@@ -349,6 +353,11 @@ class Policy:
     def _whole(self, facts: Mapping[str, Json], index: FindingIndex) -> Mapping[str, Json]:
         """The facts, with those that are read off the findings if a rule reads one."""
         return with_findings(facts, index) if self._reads_findings else facts
+
+    def _called_for(self, groups: tuple[Group, ...], findings: Sequence[Finding]) -> bool:
+        index = FindingIndex(findings)
+        found: tuple[Found, ...] = (*index.lists, *index.patterns)
+        return not all(group.is_silent(found) for group in groups)
 
     def _in_force(self, on: str, at: Micros) -> tuple[Group, ...]:
         timeline = self._timelines.get(on)
