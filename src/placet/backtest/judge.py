@@ -11,6 +11,7 @@ for the others alone: that is where most of the time of a backtest would go.
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
@@ -132,7 +133,8 @@ class Cases:
         self.findings: list[list[Finding]] = _screened(self.items, columns["at"], columns["lists"], by)
         for place, text in enumerate(columns["findings"]):
             if text:
-                self.findings[place] += requote(_findings.decode(text), self.items[place])
+                others = requote(_findings.decode(text), self.items[place])
+                self.findings[place] = [*self.findings[place], *others]
 
     def __len__(self) -> int:
         return len(self.items)
@@ -153,14 +155,19 @@ class Cases:
 
     def facts(self, place: int) -> dict[str, Json]:
         """The facts of one: those of the content and the account then, and over them what was recorded."""
-        names = ("account", "account_class", "rights", "agreement", "territory", "at", "facts")
-        account, own_class, rights, agreement, territory, at, recorded = (self._columns[name][place] for name in names)
-        holder = AccountFacts(account, own_class or AccountFacts().account_class, tuple(rights), agreement, territory)
+        account, own_class, rights, agreement, territory, at, recorded = self._known[place]
+        holder = AccountFacts(account, own_class or _NOBODY.account_class, tuple(rights), agreement, territory)
         facts = self._by.policy.facts(self.items[place], holder, at)
         lay_over(facts, _facts.decode(recorded))
         if self._by.at:
             facts["act"]["at"] = self._by.at
         return facts
+
+    @cached_property
+    def _known(self) -> list[tuple[Any, ...]]:
+        """What the columns say of each item besides its content; they are read when the first facts are asked for."""
+        names = ("account", "account_class", "rights", "agreement", "territory", "at", "facts")
+        return list(zip(*(self._columns[name] for name in names), strict=True))
 
 
 class _Columns(dict[str, list[Any]]):
@@ -250,3 +257,4 @@ def _items(columns: Mapping[str, list[Any]]) -> Iterator[Item]:
 
 
 _NO_SOURCE: Final = Source()
+_NOBODY: Final = AccountFacts()

@@ -190,7 +190,7 @@ def gather(item: Item, account: AccountFacts, at: Micros) -> dict[str, Json]:
             "title": item.title,
             "body": item.body,
             "text": text,
-            "blank": not any(char.isprintable() and not char.isspace() for char in text),
+            "blank": _is_blank(text),
             "source": {"name": source.name, "author": source.author, "url": source.url, "title": source.title},
             "media": [{"kind": m.kind, "url": m.url, "alt": m.alt, "sha256": m.sha256} for m in item.media],
         },
@@ -204,6 +204,13 @@ def gather(item: Item, account: AccountFacts, at: Micros) -> dict[str, Json]:
         },
         "act": {"at": at},
     }
+
+
+def _is_blank(text: str) -> bool:
+    first = text.lstrip()[:1]
+    if first and first.isprintable():  # as in nearly all texts, which need not be looked through then
+        return False
+    return not any(char.isprintable() and not char.isspace() for char in text)
 
 
 def with_findings(facts: Mapping[str, Json], index: "FindingIndex") -> dict[str, Json]:
