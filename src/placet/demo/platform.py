@@ -28,7 +28,13 @@ from placet.store.contract import Query
 
 PACKS: Final = ("community", "cn-public-accounts")
 ADMIN: Final = "Ada (demo admin)"
-STAFF: Final = (("Mei-Lin", ("reviewer",)), ("Tomás", ("reviewer",)), ("Farida", ("lead",)), ("Noor", ("auditor",)))
+STAFF: Final = (
+    ("Mei-Lin", ("reviewer",)),
+    ("Tomás", ("reviewer",)),
+    ("Farida", ("lead",)),
+    ("Noor", ("auditor",)),
+    ("Inés", ("policy_approver",)),
+)
 _PAST_HOURS: Final = 74
 _DECIDED_SHARE: Final = 4
 _OPEN_SHARE: Final = 5
@@ -103,7 +109,7 @@ def _clear(folder: Path) -> None:
 
 async def _fill(house: House, clock: HandClock, bar: Progress) -> None:
     people = house.people
-    _ok(await people.add(SYSTEM_OPERATOR, ADMIN, ("admin", "lead"), founding=True))
+    _ok(await people.add(SYSTEM_OPERATOR, ADMIN, ("admin", "lead", "policy_editor"), founding=True))
     staff = [_ok(await people.add(SYSTEM_OPERATOR, name, roles)) for name, roles in STAFF]
     reviewers = [await _principal(house, person.id) for person in staff[:3]]
     key, _ = _ok(await people.add_key(SYSTEM_OPERATOR, "demo platform"))
