@@ -135,13 +135,14 @@ def test_a_clause_and_a_version_come() -> None:
     """Rows inside a row come and go by their names, with what is said of them."""
     files = bend("pack.toml", "from = 2020-01-01", "from = 2020-01-01\nuntil = 2030-01-01")
     files["pack.toml"] = files["pack.toml"].replace(
-        "[[clock]]", "[[instrument.version]]\nfrom = 2031-01-01\n\n[[clock]]", 1
+        "[[clock]]", "[[instrument.version]]\nfrom = 2031-01-01\ngap = true\n\n[[clock]]", 1
     )
     files["rules.toml"] += "until = 2030-01-01\n"
     found = {change.table: change.edits for change in changes(files)}
     assert found["instrument"] == (
         Edit("version", added=("2031-01-01",)),
         Edit("version 2020-01-01.until", None, "2030-01-01"),
+        Edit("version 2031-01-01.gap", None, after=True),
     )
     assert found["rule"] == (Edit("until", None, "2030-01-01"),)
 

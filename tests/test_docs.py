@@ -555,6 +555,7 @@ def test_the_first_rule_works(tmp_path: Path) -> None:
     placet_ = f'placet() {{ "{sys.executable}" -m placet "$@"; }}\n'
     steps = re.findall(r"(?ms)^```(\w*)\n(.*?)^```$", text_of("docs/first-rule.md"))
     assert len(steps) >= 8
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PLACET_")}
     for language, step in steps:
         if language == "toml":
             place, _, more = step.removeprefix("# ").partition("\n")
@@ -563,7 +564,13 @@ def test_the_first_rule_works(tmp_path: Path) -> None:
             continue
         for typed, answer in re.findall(r"(?m)^\$ (.*)\n((?:(?!\$ ).*\n)*)", step):
             done = subprocess.run(
-                ["bash", "-c", placet_ + typed], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+                ["bash", "-c", placet_ + typed],
+                cwd=tmp_path,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
             )
             assert re.fullmatch(re.escape(answer).replace("…", ".*"), done.stdout), (typed, done.stdout, done.stderr)
 
