@@ -267,5 +267,12 @@ async def write_until_killed(kind: str, place: str) -> None:
         sys.stdout.flush()
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Each database in turn."""
+    found: Backend = request.getfixturevalue(request.param)
+    return found
+
+
 if __name__ == "__main__":
     asyncio.run(write_until_killed(sys.argv[1], sys.argv[2]))

@@ -145,13 +145,6 @@ def test_a_local_time_is_one_instant_or_none(zone: str, local: str, offset: str 
 # --- the service -------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def backend(request: pytest.FixtureRequest) -> Backend:
-    """Every test runs on both databases."""
-    found: Backend = request.getfixturevalue(request.param)
-    return found
-
-
 @pytest.fixture
 def clock() -> Clock:
     """The hand-driven clock."""
@@ -283,10 +276,12 @@ async def test_nobody_approves_what_they_edited(here: Platform) -> None:
     state = did(await packs.open(ED, "community", STRICTER)).state
     did(await packs.save(BOTH, state.id, {**STRICTER, "rules.toml": STRICTER["rules.toml"] + "\n# said again\n"}))
     state = did(await packs.propose(EVA, state.id, 0, "Teapots.")).state
+    size = await here.store.size()
     refusal = refused(await packs.approve(BOTH, state.id, state.archive))
     assert (refusal.code, refusal.facts) == ("own_proposal", {"editors": [ED.id, BOTH.id, EVA.id]})
     assert refused(await packs.approve(REVIEWER, state.id, state.archive)).code == "forbidden"
     assert refused(await packs.approve(APP, state.id, "00" * 32)).code == "stale"
+    assert await here.store.size() == size, "an approval that is refused leaves nothing on record"
     assert did(await packs.give_back(APP, state.id, "Teapots are welcome.")).state.status == "checked"
 
 

@@ -80,13 +80,6 @@ PUBLICATIONS: Final = 36
 # --- a record ----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def backend(request: pytest.FixtureRequest) -> Backend:
-    """Each database in turn."""
-    found: Backend = request.getfixturevalue(request.param)
-    return found
-
-
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several chunks even of a small record."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 from platforms import Platform
-from stores import NOON, Backend, commit
+from stores import NOON, commit
 
 from placet import kinds
 from placet.detection import Subject
@@ -31,13 +31,6 @@ def random_story(seed: int) -> str:
 
 
 # --- the index and the store -------------------------------------------------------------------------------------
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def backend(request: pytest.FixtureRequest) -> Backend:
-    """Each database in turn."""
-    found: Backend = request.getfixturevalue(request.param)
-    return found
 
 
 @pytest.fixture

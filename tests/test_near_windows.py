@@ -152,13 +152,6 @@ def test_a_golden_case_says_how_many_there_were() -> None:
 WHEN: Final = ("near(2) == 1", "near(9) == 2 && near_accounts(9) == 2", "near(21) == 3", "near(365) > 3")
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def backend(request: pytest.FixtureRequest) -> Backend:
-    """Every test runs on both databases."""
-    found: Backend = request.getfixturevalue(request.param)
-    return found
-
-
 @pytest.fixture
 def clock() -> Clock:
     """The hand-driven clock."""

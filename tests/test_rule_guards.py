@@ -21,13 +21,6 @@ NAME: Final = ("community", "teapots")
 APPROVER: Final = Principal("stf_app", permissions_of(("policy_approver",)))
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def backend(request: pytest.FixtureRequest) -> Backend:
-    """Every test runs on both databases."""
-    found: Backend = request.getfixturevalue(request.param)
-    return found
-
-
 @pytest.fixture
 def clock() -> Clock:
     """The hand-driven clock."""

@@ -69,13 +69,6 @@ from placet.store.contract import Commit, Query, WriteResult
 WHY: Final = {"facts": "Second paragraph.", "reason": "It advertises a casino."}
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def backend(request: pytest.FixtureRequest) -> Backend:
-    """Every test runs on both databases."""
-    found: Backend = request.getfixturevalue(request.param)
-    return found
-
-
 @pytest.fixture
 def clock() -> Clock:
     """The hand-driven clock."""

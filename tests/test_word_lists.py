@@ -322,13 +322,6 @@ def test_an_entry_of_another_kind_is_refused() -> None:
 # --- in the service ----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def backend(request: pytest.FixtureRequest) -> Backend:
-    """Every test of the service runs on both databases."""
-    found: Backend = request.getfixturevalue(request.param)
-    return found
-
-
 @pytest.fixture
 def clock() -> Clock:
     """The hand-driven clock."""

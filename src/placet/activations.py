@@ -19,7 +19,7 @@ from placet.backtest_report import Report, judged_with, read_report
 from placet.errors import SettingsError, StoreCorrupt
 from placet.model import Micros, Refusal
 from placet.policy import LoadResult, Pack, Problem, load_pack
-from placet.procedure.activation import NOTICE, Activation, Approve, Command, Propose, Return, Save, Withdraw
+from placet.procedure.activation import NOTICE, Activation, Approve, Command, Propose, Return, Save, Withdraw, decide
 from placet.procedure.fold import Context
 from placet.service import Done, Plan, Principal, Service, plainly
 from placet.shelf import Step, archive_of
@@ -123,28 +123,29 @@ class Activations:
         digest = sha256(backtest).digest() if backtest else b""
         blobs = ((digest, backtest),) if backtest else ()
 
-        async def gather(state: Activation | None, _: Context) -> Plan | Refusal:
-            if state is not None and state.status == "checked":
-                unfit = await self._unfit(state, activate_at)
-                if unfit is not None:
-                    return unfit
-                if report is not None and not judged_with(report, state.pack, state.digest):
-                    return Refusal("invalid", {"field": "other_backtest", "detail": ", ".join(report.packs)[:400]})
-            return Plan(Propose(activate_at, reason, digest.hex()), blobs=blobs)
+        command = Propose(activate_at, reason, digest.hex())
+
+        async def gather(state: Activation | None, context: Context) -> Plan | Refusal:
+            steps = await self._steps(state, command, context)
+            if isinstance(steps, Refusal):
+                return steps
+            if state and report is not None and not judged_with(report, state.pack, state.digest):
+                return Refusal("invalid", {"field": "other_backtest", "detail": ", ".join(report.packs)[:400]})
+            return Plan(command, blobs=blobs)
 
         return await self._service.carry_out(who, "activation", activation, gather)
 
     async def approve(self, who: Principal, activation: str, archive: str, reason: str = "") -> Done | Refusal:
         """Put it in force at its instant, or a few seconds from now. All that it will need is made ready first."""
+        command = Approve(archive, reason)
 
-        async def gather(state: Activation | None, _: Context) -> Plan | Refusal:
-            if state is not None and state.status == "proposed":
-                unfit = await self._unfit(state, state.activate_at)
-                if unfit is not None:
-                    return unfit
-                for policy in {step.policy for step in await self._steps(state, state.activate_at)}:
-                    await self._service.record_policy(policy, 0)
-            return Plan(Approve(archive, reason))
+        async def gather(state: Activation | None, context: Context) -> Plan | Refusal:
+            steps = await self._steps(state, command, context)
+            if isinstance(steps, Refusal):
+                return steps
+            for policy in {step.policy for step in steps}:
+                await self._service.record_policy(policy, 0)
+            return Plan(command)
 
         async with self._approving:
             done = await self._service.carry_out(who, "activation", activation, gather)
@@ -168,25 +169,28 @@ class Activations:
 
     # --- whether it fits -----------------------------------------------------------------------------------------
 
-    async def _unfit(self, state: Activation, activate_at: Micros) -> Refusal | None:
-        """Why the version cannot be in force beside what is in force then and later; None if it can."""
+    async def _steps(
+        self, state: Activation | None, command: Propose | Approve, context: Context
+    ) -> tuple[Step, ...] | Refusal:
+        """What would be in force when; a refusal where the version cannot be in force beside the other packs.
+
+        Whoever may not ask for it is told so first: compiling packs is work, and leaves a policy on record.
+        """
+        drafts = decide(state, command, context)
+        if isinstance(drafts, Refusal):
+            return drafts
+        assert state is not None  # else it would have been refused
+        wanted = command.activate_at if isinstance(command, Propose) else state.activate_at
         try:
-            steps = await self._steps(state, activate_at)
+            steps = await self._service.shelf.proposed(state, max(wanted, context.now + NOTICE))
         except SettingsError as problem:
             return Refusal("pack_unfit", {"why": "together", "detail": problem.detail})
         if any(pack.digest == state.digest and pack.head.status == "draft" for pack in _packs_of(steps)):
             return Refusal("pack_unfit", {"why": "draft", "pack": state.pack})
-        missing = sorted({name for step in steps for name in step.policy.detectors} - self._known_detectors())
-        if missing:
+        known = self._detectors | self._service.policy.detectors
+        if missing := sorted({name for step in steps for name in step.policy.detectors} - known):
             return Refusal("pack_unfit", {"why": "detectors", "detectors": missing})
-        return None
-
-    def _known_detectors(self) -> frozenset[str]:
-        return self._detectors | self._service.policy.detectors
-
-    async def _steps(self, state: Activation, activate_at: Micros) -> tuple[Step, ...]:
-        at = max(activate_at, self._service.clock() + NOTICE)
-        return await self._service.shelf.proposed(state, at)
+        return steps
 
 
 def _packs_of(steps: Iterable[Step]) -> Iterator[Pack]:

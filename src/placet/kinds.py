@@ -7,7 +7,7 @@ import msgspec
 
 from placet.model import ID_PREFIXES, Entry, Micros, Value
 from placet.procedure import access, account, activation, policy_record, publication, rule_guard, word_list
-from placet.store.contract import Deadline, DossierRow, EntryRow
+from placet.store.contract import Deadline, DossierRow, EntryRow, Query, Store
 
 
 class Listing(NamedTuple):
@@ -96,6 +96,7 @@ ENTRY_KINDS: Final[tuple[str, ...]] = (
 )
 """Every kind of entry that the record may hold. A kind's tag and bytes never change their meaning."""
 
+_PAGE: Final = 200
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -131,6 +132,16 @@ def due(kind: Kind, state: Any) -> tuple[Deadline, ...]:
 def decode(stored: DossierRow) -> Any:
     """The state in a stored row. Raises msgspec.DecodeError if it does not fit its kind."""
     return KINDS[stored.kind].decoder.decode(stored.state)
+
+
+async def every(store: Store, query: Query) -> list[Any]:
+    """The states of all dossiers that a query finds, page by page."""
+    states: list[Any] = []
+    query = msgspec.structs.replace(query, limit=_PAGE)
+    while rows := await store.page(query):
+        states += map(decode, rows)
+        query = msgspec.structs.replace(query, after=(rows[-1].opened_at, rows[-1].id))
+    return states
 
 
 def fold(kind: Kind, entries: list[Entry]) -> Any:

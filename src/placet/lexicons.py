@@ -11,36 +11,33 @@ more. All of it is left out where nothing had changed and nothing lapsed: then t
 """
 
 import asyncio
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
-from typeid import TypeID
-from uuid_utils import UUID
 
 from placet import kinds
 from placet.detection import InForce
 from placet.errors import StoreCorrupt
+from placet.fresh import id_from
 from placet.ledger.encode import canonical
 from placet.model import Json, Micros
 from placet.policy import Pack, Policy
 from placet.policy.values import WordList
 from placet.procedure.word_list import Changes, amended
+from placet.procedure.word_list import WordList as WordListState
 from placet.screening import Lexicon, ListChange
 from placet.shelf import Shelf
 from placet.store.contract import Query, Store
 
 _MOST_KEPT: Final = 16
-_LISTS: Final = 200
 _ENTRIES: Final = 500
 
 
 def list_id(name: str) -> str:
     """The id of the dossier that holds a list's changes: made from its name, so that it is one everywhere."""
-    raw = hashlib.sha256(f"list\n{name}".encode()).digest()[:16]
-    return str(TypeID.from_uuid(UUID(bytes=raw), prefix="lst"))
+    return id_from("list", f"list\n{name}")
 
 
 def lists_of(policy: Policy) -> dict[str, tuple[Pack, WordList]]:
@@ -118,14 +115,8 @@ class Lexicons:
 
     async def _latest(self) -> dict[str, Changes]:
         """The changes of every list now; those that are known already are the same objects."""
-        found: dict[str, Changes] = {}
-        query = Query(kind="list", limit=_LISTS)
-        while rows := await self._store.page(query):
-            for row in rows:
-                name = kinds.decode(row).name
-                found[name] = await self._amended(self.changes(name), row.id, row.version)
-            query = msgspec.structs.replace(query, after=(rows[-1].opened_at, rows[-1].id))
-        return found
+        states: list[WordListState] = await kinds.every(self._store, Query(kind="list"))
+        return {each.name: await self._amended(self.changes(each.name), each.id, each.version) for each in states}
 
     async def _as_of(self, name: str, version: int) -> Changes:
         """The changes of a list as they were after so many entries. Replays go forward in time, so each goes on."""

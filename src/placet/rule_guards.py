@@ -5,17 +5,14 @@ in stretches of a few minutes, and asks policy/guard.py whether the last of them
 rules in shadow count as well, so that a rule on trial has a history by the time that it is live.
 """
 
-import hashlib
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import msgspec
-from msgspec.structs import replace
-from typeid import TypeID
-from uuid_utils import UUID
 
 from placet import kinds
+from placet.fresh import id_from
 from placet.model import Micros
 from placet.policy import Counted, Policy, surge
 from placet.procedure.rule_guard import Pause, RuleGuard
@@ -29,7 +26,6 @@ _MOST_STRETCHES: Final = 8_640
 _BACK: Final = 50_000
 """Entries of before the start from which the history is taken."""
 _BATCH: Final = 2_000
-_PAGE: Final = 200
 _JUDGED: Final = ("publication.submitted", "publication.revised")
 
 Rule = tuple[str, str]
@@ -38,8 +34,7 @@ Rule = tuple[str, str]
 
 def guard_id(pack: str, rule: str) -> str:
     """The id of the dossier of a rule that was ever paused: made from its name, so that it is one everywhere."""
-    raw = hashlib.sha256(f"guard\n{pack}/{rule}".encode()).digest()[:16]
-    return str(TypeID.from_uuid(UUID(bytes=raw), prefix="grd"))
+    return id_from("guard", f"guard\n{pack}/{rule}")
 
 
 class _Hit(msgspec.Struct):
@@ -84,11 +79,7 @@ class RuleGuards:
 
     async def refresh(self) -> None:
         """Read which rules are out of effect."""
-        found: list[RuleGuard] = []
-        query = Query(kind="guard", limit=_PAGE)
-        while rows := await self._store.page(query):
-            found += [kinds.decode(row) for row in rows]
-            query = replace(query, after=(rows[-1].opened_at, rows[-1].id))
+        found: list[RuleGuard] = await kinds.every(self._store, Query(kind="guard"))
         self._paused = tuple(each for each in found if each.status == "paused")
         self._since = {(each.pack, each.rule): each.since for each in found if each.status == "resumed"}
 

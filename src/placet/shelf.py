@@ -13,11 +13,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
-from typeid import TypeID
-from uuid_utils import UUID
 
 from placet import kinds
 from placet.errors import SettingsError, StoreCorrupt
+from placet.fresh import id_from
 from placet.ledger.encode import canonical
 from placet.model import Micros
 from placet.policy import Pack, Policy, load_pack, policy_digest
@@ -26,14 +25,12 @@ from placet.procedure.activation import Activation
 from placet.store.contract import Query, Store
 
 _MOST_KEPT: Final = 16
-_PAGE: Final = 200
 _HOUR: Final[Micros] = 3_600_000_000
 
 
 def policy_id(digest: str) -> str:
     """The id of the dossier that records a policy: made from its digest, so that it is recorded once everywhere."""
-    raw = hashlib.sha256(digest.encode()).digest()[:16]
-    return str(TypeID.from_uuid(UUID(bytes=raw), prefix="pak"))
+    return id_from("pack", digest)
 
 
 def archive(pack: Pack) -> tuple[bytes, bytes]:
@@ -175,10 +172,7 @@ class Shelf:
     async def _read_approved(self) -> tuple[Activation, ...]:
         found: list[Activation] = []
         for status in ("active", "scheduled", "superseded"):  # an act of a moment ago was under what is superseded now
-            query = Query(kind="activation", status=status, limit=_PAGE)
-            while rows := await self._store.page(query):
-                found += [kinds.decode(row) for row in rows]
-                query = replace(query, after=(rows[-1].opened_at, rows[-1].id))
+            found += await kinds.every(self._store, Query(kind="activation", status=status))
         return tuple(sorted(found, key=lambda each: each.id))
 
     def superseded(self) -> list[Activation]:
@@ -210,14 +204,8 @@ class Shelf:
 
     async def history(self) -> list[tuple[Micros, str]]:
         """From when on which policy was in force here, oldest first, as the record has it: (instant, digest)."""
-        found: list[tuple[Micros, str]] = []
-        query = Query(kind="pack", limit=_PAGE)
-        while rows := await self._store.page(query):
-            for row in rows:
-                state: policy_record.PolicyRecord = kinds.decode(row)
-                found += [(begins, state.digest) for begins in state.begins]
-            query = replace(query, after=(rows[-1].opened_at, rows[-1].id))
-        return sorted(found)
+        recorded: list[policy_record.PolicyRecord] = await kinds.every(self._store, Query(kind="pack"))
+        return sorted((begins, state.digest) for state in recorded for begins in state.begins)
 
     async def get(self, digest: str) -> Policy:
         """The policy with that digest. Raises StoreCorrupt if the record does not hold it."""

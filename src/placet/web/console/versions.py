@@ -1,6 +1,6 @@
 """A version of a pack: its files, what is wrong with them, what changes, trying it, and its way into force."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -13,7 +13,7 @@ from placet.model import ID_PREFIXES, Item, Json, Micros, Refusal, Value
 from placet.policy import LoadResult, Pack, say
 from placet.policy.parse import FILE_NAME
 from placet.procedure.activation import Activation
-from placet.service import Done
+from placet.service import Done, Principal
 from placet.trials import Comparison
 from placet.web.console import pack_view, show
 from placet.web.pack_contexts import PackDraft, PackPage, TrialDraft, TrialResult
@@ -243,20 +243,23 @@ async def approve(request: StrictRequest, activation: str) -> Redirect | Respons
 async def give_back(request: StrictRequest, activation: str) -> Redirect | Response[str]:
     """Return a proposal to its editors."""
     here = await signed_in(request, "policy.approve")
-    form = await here.form()
-    await _state(here, activation)
-    done = await here.desk.activations.give_back(here.who.principal, activation, form.get("reason", "")[:2_000])
-    return await _done(here, activation, form, done, "pack_returned")
+    return await _for_a_reason(here, activation, here.desk.activations.give_back, "pack_returned")
 
 
 @post("/desk/packs/{activation:str}/withdraw", status_code=303, include_in_schema=False)
 async def withdraw(request: StrictRequest, activation: str) -> Redirect | Response[str]:
     """Give the version up."""
     here = await signed_in(request, "policy.read")
+    return await _for_a_reason(here, activation, here.desk.activations.withdraw, "pack_withdrawn")
+
+
+async def _for_a_reason(
+    here: Visit, activation: str, act: Callable[[Principal, str, str], Awaitable[Done | Refusal]], said: str
+) -> Redirect | Response[str]:
     form = await here.form()
     await _state(here, activation)
-    done = await here.desk.activations.withdraw(here.who.principal, activation, form.get("reason", "")[:2_000])
-    return await _done(here, activation, form, done, "pack_withdrawn")
+    done = await act(here.who.principal, activation, form.get("reason", "")[:2_000])
+    return await _done(here, activation, form, done, said)
 
 
 async def _done(
